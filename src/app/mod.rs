@@ -1,0 +1,1 @@
+//! Use cases: authorise, decide in the domain, persist in one transaction.

@@ -1,0 +1,1 @@
+//! Settings: one struct an area; the only place that reads the environment.

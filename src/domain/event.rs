@@ -1,0 +1,47 @@
+//! Events: what came in, from where, and what makes two of them the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{EventId, ProjectName, RunNumber};
+use super::time::Timestamp;
+
+/// What was decided about a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventVerdict {
+    /// It asked for a run, and the run was made.
+    Ran,
+    /// It would have run a job, but the webhook is in dry run.
+    DryRun,
+    /// Its conditions did not hold.
+    NotMatched,
+    /// It was understood but the job could not be asked for; the detail says why.
+    Refused,
+    /// Accepted and not yet decided.
+    Pending,
+}
+
+/// One stored event.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// Its id, ordered by time.
+    pub id: EventId,
+    /// The project that it belongs to.
+    pub project: ProjectName,
+    /// When it was accepted.
+    pub received_at: Timestamp,
+    /// `webhook:NAME` or `api`.
+    pub source: String,
+    /// Such as `webhook.pagerduty-incident`.
+    pub event_type: String,
+    /// The body, redacted by rule.
+    pub payload: String,
+    /// What makes a second delivery the same one.
+    pub dedupe_key: String,
+    /// What was decided.
+    pub verdict: EventVerdict,
+    /// Why, in a sentence.
+    pub detail: String,
+    /// The run that it made.
+    pub run: Option<RunNumber>,
+}

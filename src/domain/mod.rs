@@ -1,0 +1,25 @@
+//! Values in, decisions out.
+//!
+//! Nothing here does I/O, awaits, reads a clock or draws a random number: time, ids and nonces come in as arguments.
+//! So every decision that Interlock takes can be tested with plain values, and read without knowing the database, the
+//! web framework or SSH.
+
+pub mod access;
+pub mod approval;
+pub mod audit;
+pub mod command;
+pub mod criteria;
+pub mod digest;
+pub mod event;
+pub mod ids;
+pub mod job;
+pub mod mask;
+pub mod node;
+pub mod option;
+pub mod plan;
+pub mod project;
+pub mod run;
+pub mod secret;
+pub mod template;
+pub mod time;
+pub mod webhook;

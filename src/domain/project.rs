@@ -1,0 +1,69 @@
+//! A project's own settings: environments in order of strictness, approval policies, channels, retention.
+
+use std::collections::BTreeMap;
+
+use super::approval::ApprovalPolicy;
+use super::ids::{Environment, PolicyName, ProjectName};
+
+/// `project.yaml`, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Project {
+    /// The folder's name unless the file names it.
+    pub name: ProjectName,
+    /// Markdown.
+    pub description: String,
+    /// From the least to the most strict.
+    pub environments: Vec<Environment>,
+    /// Approval policies by name.
+    pub approvals: BTreeMap<PolicyName, ApprovalPolicy>,
+    /// Notification channels by name.
+    pub channels: BTreeMap<String, Channel>,
+    /// Days that runs and events are kept; `None` keeps them for good.
+    pub retention_days: Option<u32>,
+    /// Whether jobs without nodes may run on the machine that Interlock runs on.
+    pub local_execution: bool,
+    /// Rules and webhooks (by `rule:NAME`, `webhook:NAME`) that may reach the strictest environment by themselves.
+    pub production_sources: Vec<String>,
+}
+
+/// Where a notification goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Channel {
+    /// Mail to these addresses.
+    Email { to: Vec<String> },
+    /// A chat's incoming webhook; the address is a secret of the key store.
+    Chat { flavour: String, url: super::ids::KeyPath },
+    /// A signed webhook (Standard Webhooks).
+    Webhook { url: String, secret: super::ids::KeyPath },
+}
+
+impl Project {
+    /// A project with nothing set: the default environments, no policies.
+    #[must_use]
+    pub fn empty(name: ProjectName) -> Self {
+        let environments = ["development", "testing", "staging", "production"]
+            .into_iter()
+            .filter_map(|e| Environment::parse(e).ok())
+            .collect();
+        Self {
+            name,
+            description: String::new(),
+            environments,
+            approvals: BTreeMap::new(),
+            channels: BTreeMap::new(),
+            retention_days: None,
+            local_execution: false,
+            production_sources: Vec::new(),
+        }
+    }
+
+    /// The strictest of these environments; a node without one, or with one that the project does not list, counts as
+    /// the strictest of all.
+    #[must_use]
+    pub fn strictest<'a>(&self, of: impl Iterator<Item = Option<&'a Environment>>) -> Option<Environment> {
+        let top = self.environments.len().saturating_sub(1);
+        let rank =
+            |e: Option<&Environment>| e.and_then(|e| self.environments.iter().position(|x| x == e)).unwrap_or(top);
+        of.map(rank).max().and_then(|i| self.environments.get(i).cloned())
+    }
+}

@@ -1,0 +1,1 @@
+//! Background loops: dispatch, follow, expire, schedule. Idempotent, without input, stepped once by tests.

@@ -1,0 +1,1 @@
+//! Outward messages: mail, chat, signed webhooks.
