@@ -59,3 +59,9 @@ fn variable(prefix: &str, name: &str) -> String {
         name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
     format!("{prefix}{tail}")
 }
+
+/// The environment variable of a node attribute: `os-name` becomes `NODE_OS_NAME`.
+#[must_use]
+pub fn node_variable(name: &str) -> String {
+    variable("NODE_", name)
+}

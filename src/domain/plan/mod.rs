@@ -1,5 +1,8 @@
 //! The frozen plan: exactly what a run will do, and the digest that a signer approves.
 
+pub mod difference;
+pub mod freeze;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,8 @@
 //! Webhooks: how a sender proves itself, and which job its deliveries ask for.
 
+pub mod delivery;
+pub mod verify;
+
 use super::criteria::Criteria;
 use super::ids::{JobRef, KeyPath, UserName, WebhookName};
 use super::template::Template;

@@ -1,0 +1,45 @@
+//! Signals inside one server: work is there, a run changed, its log grew. They only wake; the truth is in the store, and
+//! every listener also looks by itself from time to time, as another server or a command may have changed it.
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, broadcast};
+
+use crate::domain::ids::RunNumber;
+
+/// The signals. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Live {
+    work: Arc<Notify>,
+    runs: broadcast::Sender<RunNumber>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self { work: Arc::new(Notify::new()), runs: broadcast::channel(1_024).0 }
+    }
+}
+
+impl Live {
+    /// Something may be ready to start, stop or expire.
+    pub fn work_is_there(&self) {
+        self.work.notify_one();
+    }
+
+    /// Waits for [`Live::work_is_there`]; a signal that came before is not lost.
+    pub async fn work(&self) {
+        self.work.notified().await;
+    }
+
+    /// The run's state or log changed.
+    pub fn run_changed(&self, run: RunNumber) {
+        // Nobody may be listening.
+        let _ = self.runs.send(run);
+    }
+
+    /// Hears of every run that changes.
+    #[must_use]
+    pub fn runs(&self) -> broadcast::Receiver<RunNumber> {
+        self.runs.subscribe()
+    }
+}

@@ -1,0 +1,97 @@
+//! The one map from refusals and faults to statuses, problem documents and error pages.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use askama::Template;
+use serde_json::json;
+
+use super::call::Surface;
+use super::page::{Chrome, render};
+use crate::app::error::{AppError, Refusal, RefusalKind};
+
+/// What a handler answers.
+pub type Answer = Result<HttpResponse, AppError>;
+
+/// The status of a refusal.
+#[must_use]
+pub fn status_of(kind: RefusalKind) -> StatusCode {
+    match kind {
+        RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        RefusalKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+/// Renders an error for its surface. A fault shows an incident id only; its cause goes to the log, once, here.
+pub fn respond(error: &AppError, surface: Surface, chrome: &Chrome) -> HttpResponse {
+    let (status, refusal) = match error {
+        AppError::Refused(refusal) => (status_of(refusal.kind), Refusal::clone(refusal)),
+        AppError::Fault(cause) => {
+            let incident = uuid::Uuid::new_v4().simple().to_string();
+            let incident = incident.get(..12).unwrap_or_default();
+            tracing::error!(incident.id = incident, error.cause = %cause, "request failed because something is broken");
+            let message = format!(
+                "Something is broken on our side; nothing was changed. Tell your administrator this incident id: {incident}."
+            );
+            (StatusCode::INTERNAL_SERVER_ERROR, Refusal::new(RefusalKind::Busy, "internal", message))
+        }
+    };
+    match surface {
+        Surface::Api => problem(status, &refusal),
+        Surface::Page => error_page(status, &refusal, chrome),
+    }
+}
+
+fn problem(status: StatusCode, refusal: &Refusal) -> HttpResponse {
+    let mut body = json!({
+        "type": "about:blank",
+        "title": title(status),
+        "status": status.as_u16(),
+        "code": refusal.code,
+        "detail": refusal.message,
+    });
+    if !refusal.fields.is_empty() {
+        body["errors"] = json!(refusal.fields);
+    }
+    let mut answer = HttpResponse::build(status);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.insert_header(("WWW-Authenticate", "Bearer"));
+    }
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        answer.insert_header(("Retry-After", "10"));
+    }
+    answer.content_type("application/problem+json").body(body.to_string())
+}
+
+fn title(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        400 => "The request cannot be read",
+        401 => "Please sign in",
+        403 => "Not allowed",
+        404 => "Not found",
+        405 => "Not possible here",
+        409 => "Does not fit the present state",
+        413 => "Too large",
+        422 => "Some values are wrong",
+        429 => "Too much at once",
+        _ => "Something is broken",
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    chrome: &'a Chrome,
+    status: u16,
+    title: &'a str,
+    refusal: &'a Refusal,
+}
+
+fn error_page(status: StatusCode, refusal: &Refusal, chrome: &Chrome) -> HttpResponse {
+    render(status, &ErrorPage { chrome, status: status.as_u16(), title: title(status), refusal })
+}

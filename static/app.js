@@ -1,0 +1,167 @@
+// The console's own behaviour. Everything here is an addition: run, approve, reject, cancel and sign-in are plain forms.
+"use strict";
+
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // Theme switch, remembered in this browser.
+  const themeSwitch = $("[data-theme-switch]");
+  if (themeSwitch) {
+    themeSwitch.hidden = false;
+    themeSwitch.addEventListener("click", () => {
+      const root = document.documentElement;
+      const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+      root.dataset.theme = dark ? "light" : "dark";
+      try { localStorage.setItem("interlock-theme", root.dataset.theme); } catch { /* not remembered then */ }
+    });
+  }
+
+  // Keys: "/" searches, "g j" and its like go to a page, "?" shows the list. Never while somebody types.
+  let pending = "";
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "/") {
+      const search = $("[data-search]");
+      if (search) { event.preventDefault(); search.focus(); } else { location.href = "/jobs"; }
+      return;
+    }
+    if (event.key === "?") { $("#keys-help")?.showModal(); return; }
+    const combo = pending + event.key;
+    const link = $$("[data-hotkey]").find((a) => a.dataset.hotkey === combo);
+    pending = event.key === "g" ? "g " : "";
+    if (link) { event.preventDefault(); link.click(); }
+  });
+
+  // Filter a list as one types.
+  for (const input of $$("[data-filter]")) {
+    const rows = $$(input.dataset.filter);
+    const count = $("[data-filter-count]");
+    const apply = () => {
+      const words = input.value.toLowerCase().split(/\s+/).filter(Boolean);
+      let shown = 0;
+      for (const row of rows) {
+        const text = (row.dataset.text || row.textContent).toLowerCase();
+        row.hidden = !words.every((word) => text.includes(word));
+        if (!row.hidden) shown += 1;
+      }
+      for (const group of $$("[data-filter-group]")) {
+        group.hidden = !$$(input.dataset.filter, group).some((row) => !row.hidden);
+      }
+      if (count) count.textContent = words.length ? `${shown} shown` : "";
+    };
+    input.addEventListener("input", apply);
+    apply();
+  }
+
+  // Times stand in UTC in the page; the reader's own time is one hover away.
+  const localTimes = (root) => {
+    for (const time of $$("time[datetime]", root)) {
+      const at = new Date(time.dateTime);
+      if (!Number.isNaN(at.getTime())) time.title = at.toLocaleString();
+    }
+  };
+  localTimes(document);
+  document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target));
+
+  // Tick or untick all nodes.
+  for (const button of $$("[data-tick]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      for (const box of $$(`input[name="${button.dataset.name}"]`)) box.checked = button.dataset.tick === "all";
+    });
+  }
+
+  // A button that is pressed twice asks once.
+  for (const form of $$("form[data-once]")) {
+    form.addEventListener("submit", (event) => {
+      if (form.dataset.sent) { event.preventDefault(); return; }
+      form.dataset.sent = "yes";
+    });
+  }
+  addEventListener("pageshow", () => { for (const form of $$("form[data-once]")) delete form.dataset.sent; });
+
+  // The live log: lines come as ready HTML fragments over server-sent events, each with its place in the log as id,
+  // so that a broken connection goes on where it stopped.
+  const log = $("[data-log]");
+  if (log) {
+    const lines = $(".lines", log);
+    const follow = $("[data-follow]", log);
+    const state = $("[data-log-state]", log);
+    let following = log.dataset.live === "yes" && !location.hash;
+    const setFollowing = (on) => {
+      following = on;
+      if (follow) follow.setAttribute("aria-pressed", String(on));
+      if (on) lines.scrollTop = lines.scrollHeight;
+    };
+    if (follow) { follow.hidden = false; follow.addEventListener("click", () => setFollowing(!following)); }
+    lines.addEventListener("scroll", () => {
+      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
+      if (following && !atEnd) setFollowing(false);
+    });
+    const next = $("[data-next-error]", log);
+    if (next) {
+      next.hidden = false;
+      next.addEventListener("click", () => {
+        const errors = $$(".ln.err", lines);
+        if (!errors.length) { state.textContent = "no error lines"; return; }
+        const top = lines.getBoundingClientRect().top;
+        const target = errors.find((line) => line.getBoundingClientRect().top > top + 30) || errors[0];
+        setFollowing(false);
+        lines.scrollTop += target.getBoundingClientRect().top - top - 8;
+      });
+    }
+    setFollowing(following);
+    if (log.dataset.live === "yes" && window.EventSource) {
+      const source = new EventSource(log.dataset.src);
+      source.addEventListener("lines", (event) => {
+        const holder = document.createElement("template");
+        holder.innerHTML = event.data;
+        lines.append(holder.content);
+        if (following) lines.scrollTop = lines.scrollHeight;
+      });
+      source.addEventListener("state", () => document.body.dispatchEvent(new Event("run-changed")));
+      source.addEventListener("end", () => {
+        source.close();
+        log.dataset.live = "no";
+        if (state) state.textContent = "complete";
+        document.body.dispatchEvent(new Event("run-changed"));
+      });
+      source.addEventListener("open", () => { if (state) state.textContent = "live"; });
+      source.addEventListener("error", () => { if (state && log.dataset.live === "yes") state.textContent = "connection lost, trying again …"; });
+    }
+  }
+
+  // The editor asks the server's own check while one types, and marks the lines.
+  const editor = $("[data-editor]");
+  if (editor) {
+    const area = $("textarea", editor);
+    const target = $("[data-diagnostics]", editor);
+    let timer = 0;
+    const check = async () => {
+      const body = new URLSearchParams({ source: area.value, csrf: editor.elements.csrf.value });
+      const answer = await fetch(editor.dataset.check, { method: "POST", body });
+      if (answer.ok) target.innerHTML = await answer.text();
+    };
+    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+    editor.addEventListener("click", (event) => {
+      const link = event.target.closest("[data-line]");
+      if (!link) return;
+      event.preventDefault();
+      const rows = area.value.split("\n");
+      const line = Number(link.dataset.line);
+      const start = rows.slice(0, line - 1).reduce((sum, row) => sum + row.length + 1, 0);
+      area.focus();
+      area.setSelectionRange(start, start + (rows[line - 1] || "").length);
+      area.scrollTop = Math.max(0, (line - 4) * (area.scrollHeight / Math.max(1, rows.length)));
+    });
+    area.addEventListener("keydown", (event) => {
+      if (event.key !== "Tab" || event.shiftKey || event.ctrlKey) return;
+      if (area.dataset.tabOut) return;
+      event.preventDefault();
+      area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
+    });
+    area.addEventListener("keyup", (event) => { if (event.key === "Escape") area.dataset.tabOut = "yes"; });
+  }
+})();
