@@ -182,13 +182,15 @@ pub enum Resource {
     Events { project: ProjectName },
     /// A project's own settings: access, approvals, inventory.
     Project { project: ProjectName },
+    /// A person's own account: password, sessions, tokens.
+    Account { name: UserName },
     /// The whole installation: users, tokens of others, audit, settings.
     System,
 }
 
 impl Resource {
     /// The path that `on:` globs are held against: `job/services/restart-service`, `node/web1`, `key/keys/ops/db`,
-    /// `webhook/pagerduty-incident`, `rule/NAME`, `event`, `project`, `system`.
+    /// `webhook/pagerduty-incident`, `rule/NAME`, `event`, `project`, `account/alice`, `system`.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -199,6 +201,7 @@ impl Resource {
             Self::Rule { name, .. } => format!("rule/{name}"),
             Self::Events { .. } => "event".to_owned(),
             Self::Project { .. } => "project".to_owned(),
+            Self::Account { name } => format!("account/{name}"),
             Self::System => "system".to_owned(),
         }
     }
@@ -214,7 +217,7 @@ impl Resource {
             | Self::Rule { project, .. }
             | Self::Events { project }
             | Self::Project { project } => Some(project),
-            Self::System => None,
+            Self::Account { .. } | Self::System => None,
         }
     }
 
@@ -232,7 +235,7 @@ impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.project() {
             Some(project) => write!(f, "{project}:{}", self.path()),
-            None => f.write_str("system"),
+            None => f.write_str(&self.path()),
         }
     }
 }

@@ -1,1 +1,33 @@
-//! The database: the only module that names tables.
+//! The database: the only module that names tables and diesel.
+//!
+//! [`Db`] has two doors, [`Db::read`] and [`Db::write`]; each runs a closure in one transaction, away from the async
+//! threads. Inside, the functions of the noun modules take the connection, and whoever changes a row shows a
+//! [`crate::domain::access::Permit`] for that very row. SQLite and PostgreSQL behave alike: one schema, one text of each
+//! query. This module decides nothing; it must not know `policy`, `spec`, `exec` or the web.
+
+mod connection;
+mod db;
+mod error;
+mod migrate;
+mod page;
+mod permit;
+mod pool;
+mod schema;
+mod writer;
+
+pub mod audit;
+pub mod column;
+pub mod definitions;
+pub mod installation;
+pub mod projects;
+
+pub mod runs;
+pub mod sessions;
+pub mod sign_in;
+pub mod tokens;
+pub mod users;
+
+pub use connection::Conn;
+pub use db::{Db, Options};
+pub use error::StoreError;
+pub use page::MAX_LIMIT;

@@ -1,0 +1,155 @@
+//! The record: audit entries in one chain, appended inside the transaction of the act that they tell of.
+//!
+//! The tables refuse changes by trigger; who gets round that is named by [`verify`]. Signed heads outside the database
+//! are in [`super::anchor`].
+
+use diesel::prelude::*;
+
+use crate::domain::access::Principal;
+use crate::domain::audit::{Act, Broken, Entry, Head, Verifier, link};
+use crate::domain::time::Timestamp;
+
+use super::column::{Json, Stamp, stamp};
+use super::connection::{Conn, MultiBackend};
+use super::error::StoreError;
+use super::page::limit;
+use super::schema::{audit, audit_head};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit, check_for_backend(MultiBackend))]
+struct Row {
+    seq: i64,
+    #[diesel(deserialize_as = Stamp)]
+    at: Timestamp,
+    actor: Principal,
+    source: String,
+    action: String,
+    resource: String,
+    project: Option<String>,
+    #[diesel(deserialize_as = Json<serde_json::Value>)]
+    detail: serde_json::Value,
+    previous: String,
+    hash: String,
+}
+
+impl From<Row> for Entry {
+    fn from(row: Row) -> Self {
+        let Row { seq, at, actor, source, action, resource, project, detail, previous, hash } = row;
+        Self { seq, at, act: Act { actor, source, action, resource, project, detail }, previous, hash }
+    }
+}
+
+/// Which entries are wanted. Empty means all.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// By this principal.
+    pub actor: Option<Principal>,
+    /// Whose action begins so: `run.` or `run.requested`.
+    pub action_prefix: Option<String>,
+    /// On exactly this resource.
+    pub resource: Option<String>,
+    /// In this project.
+    pub project: Option<String>,
+    /// Not before.
+    pub since: Option<Timestamp>,
+}
+
+/// Appends an entry. Appends of other transactions wait until this one ends, so that numbers never have a gap: call it
+/// last.
+///
+/// # Errors
+/// Those of the database; the caller's whole transaction must fail then.
+pub fn append(c: &mut Conn, key: &[u8; 32], at: Timestamp, act: &Act) -> Result<Entry, StoreError> {
+    let at = stamp(at).and_utc();
+    let (seq, previous): (i64, String) = diesel::update(audit_head::table.find(1))
+        .set(audit_head::seq.eq(audit_head::seq + 1))
+        .returning((audit_head::seq, audit_head::hash))
+        .get_result(c)?;
+    let hash = link(key, seq, at, act, &previous);
+    diesel::update(audit_head::table.find(1)).set(audit_head::hash.eq(&hash)).execute(c)?;
+    let row = (
+        audit::seq.eq(seq),
+        audit::at.eq(stamp(at)),
+        audit::actor.eq(act.actor.to_string()),
+        audit::source.eq(&act.source),
+        audit::action.eq(&act.action),
+        audit::resource.eq(&act.resource),
+        audit::project.eq(&act.project),
+        audit::detail.eq(act.detail.to_string()),
+        audit::previous.eq(&previous),
+        audit::hash.eq(&hash),
+    );
+    diesel::insert_into(audit::table).values(row).execute(c)?;
+    Ok(Entry { seq, at, act: act.clone(), previous, hash })
+}
+
+/// Entries from the newest on, before the number given.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(c: &mut Conn, filter: &Filter, before: Option<i64>, wanted: u32) -> Result<Vec<Entry>, StoreError> {
+    let mut query = audit::table.filter(audit::seq.lt(before.unwrap_or(i64::MAX))).into_boxed();
+    if let Some(actor) = &filter.actor {
+        query = query.filter(audit::actor.eq(actor.to_string()));
+    }
+    if let Some(resource) = &filter.resource {
+        query = query.filter(audit::resource.eq(resource));
+    }
+    if let Some(project) = &filter.project {
+        query = query.filter(audit::project.eq(project));
+    }
+    if let Some(prefix) = &filter.action_prefix {
+        // Everything that begins so sorts from the prefix up to the prefix with the highest character behind it.
+        query = query.filter(audit::action.ge(prefix.clone())).filter(audit::action.lt(format!("{prefix}\u{10ffff}")));
+    }
+    if let Some(since) = filter.since {
+        query = query.filter(audit::at.ge(stamp(since)));
+    }
+    let rows: Vec<Row> = query.order(audit::seq.desc()).limit(limit(wanted)).select(Row::as_select()).load(c)?;
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// The last entry as a head to be signed; `None` while the record is empty.
+///
+/// # Errors
+/// Those of the database.
+pub fn head(c: &mut Conn, now: Timestamp) -> Result<Option<Head>, StoreError> {
+    let last: Option<(i64, String)> =
+        audit::table.order(audit::seq.desc()).select((audit::seq, audit::hash)).first(c).optional()?;
+    Ok(last.map(|(seq, hash)| Head { seq, hash, at: now }))
+}
+
+/// Entries from the oldest on, after the number given: for walking the whole record in pieces.
+///
+/// # Errors
+/// Those of the database.
+pub fn walk(c: &mut Conn, after: i64, wanted: u32) -> Result<Vec<Entry>, StoreError> {
+    let rows: Vec<Row> = audit::table
+        .filter(audit::seq.gt(after))
+        .order(audit::seq)
+        .limit(i64::from(wanted))
+        .select(Row::as_select())
+        .load(c)?;
+    Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// Checks the whole record against its hashes and the signed heads; how many entries there are, or the first that is
+/// wrong.
+///
+/// # Errors
+/// Those of the database. A broken chain is a result, not an error.
+pub fn verify(c: &mut Conn, key: &[u8; 32], heads: Vec<Head>) -> Result<Result<i64, Broken>, StoreError> {
+    const PIECE: u32 = 1_000;
+    let mut verifier = Verifier::new(*key, heads);
+    let mut after = i64::MIN;
+    loop {
+        let entries = walk(c, after, PIECE)?;
+        let Some(last) = entries.last() else { return Ok(verifier.finish()) };
+        after = last.seq;
+        for entry in &entries {
+            if let Err(broken) = verifier.take(entry) {
+                return Ok(Err(broken));
+            }
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! The two doors to the database.
+//!
+//! Each runs a closure in one transaction on a thread that may block, so no transaction is ever open across an await.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use tokio::sync::Semaphore;
+
+use super::connection::{Conn, Purpose, Target, connect};
+use super::error::{StoreError, expect_no_retry, wants_retry};
+use super::migrate::migrate;
+use super::pool::{Connections, Pooled, pool};
+use super::writer::Writer;
+
+/// How often a transaction that lost against another is tried again on PostgreSQL.
+const ATTEMPTS: u32 = 10;
+
+/// How many connections are kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Connections to PostgreSQL, or reading connections to SQLite (which writes through one more).
+    pub connections: u32,
+    /// How long to wait for a free connection.
+    pub wait: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { connections: 8, wait: Duration::from_secs(5) }
+    }
+}
+
+/// The database. Cheap to clone; all clones share the connections.
+#[derive(Clone)]
+pub struct Db {
+    pool: Connections,
+    places: Arc<Semaphore>,
+    /// The one writer of SQLite; `None` on PostgreSQL.
+    writer: Option<Writer>,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.writer.is_some() { "Db(sqlite)" } else { "Db(postgres)" })
+    }
+}
+
+impl Db {
+    /// Opens the database at a file path, `sqlite:PATH` or `postgres://…`, and applies missing migrations. Blocks.
+    ///
+    /// # Errors
+    /// [`StoreError::Newer`] for a database of a later version, [`StoreError::Invalid`] for an address of another kind,
+    /// [`StoreError::Unavailable`] when it cannot be reached.
+    pub fn open(url: &str, options: &Options) -> Result<Self, StoreError> {
+        let target = Target::parse(url)?;
+        let mut first = connect(&target, Purpose::Write)?;
+        migrate(&mut first, &target)?;
+        let size = options.connections.max(1);
+        let places = Arc::new(Semaphore::new(usize::try_from(size).unwrap_or(1)));
+        let (purpose, writer) = match &target {
+            Target::Sqlite(_) => (Purpose::Read, Some(Writer::start(first)?)),
+            Target::Postgres(_) => (Purpose::Write, None),
+        };
+        let pool = pool(target, purpose, size, options.wait)?;
+        Ok(Self { pool, places, writer })
+    }
+
+    /// Runs a closure that only reads, on one consistent view of the database.
+    ///
+    /// # Errors
+    /// What the closure returns, or [`StoreError::Unavailable`] when no connection is to be had.
+    pub async fn read<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Conn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.on_pool(move |conn| {
+            begin(conn, "BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+            let end = EndOnDrop(conn);
+            work(end.0)
+        })
+        .await
+    }
+
+    /// Runs a closure in a transaction that is kept if it returns `Ok` and undone if it returns `Err` or panics.
+    ///
+    /// The closure may run more than once: on PostgreSQL when it lost against another transaction, on SQLite when the
+    /// group that it was to be committed with could not be. So it borrows what it captured and does nothing outside the
+    /// database.
+    ///
+    /// # Errors
+    /// What the closure returns, or a [`StoreError`] when the transaction could not be begun or committed.
+    pub async fn write<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.writer {
+            Some(writer) => writer.submit(work).await,
+            None => self.on_pool(move |conn| write_with_retries(conn, &work)).await,
+        }
+    }
+
+    async fn on_pool<T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        F: FnOnce(&mut Pooled) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        // Waiting here costs a task; waiting in the pool would cost a thread.
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let place = place.map_err(|_| StoreError::Unavailable("it is being closed".to_owned()))?;
+        let pool = self.pool.clone();
+        let span = tracing::Span::current();
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let _in = span.enter();
+            let mut conn = pool.get().map_err(|e| StoreError::Unavailable(e.to_string()))?;
+            work(&mut conn)
+        });
+        done.await.unwrap_or_else(|_| Err(StoreError::Panicked.into()))
+    }
+}
+
+fn begin(conn: &mut Conn, sqlite: &str, postgres: &str) -> Result<(), StoreError> {
+    match conn {
+        Conn::Sqlite(c) => c.batch_execute(sqlite)?,
+        Conn::Postgres(c) => c.batch_execute(postgres)?,
+    }
+    Ok(())
+}
+
+/// Ends a transaction also when the closure panics, so that the connection goes back to the pool clean.
+struct EndOnDrop<'a>(&'a mut Conn);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = self.0.batch_execute("ROLLBACK") {
+            tracing::warn!(%error, "a transaction could not be ended");
+        }
+    }
+}
+
+fn write_with_retries<T, E: From<StoreError>>(
+    conn: &mut Conn,
+    work: &dyn Fn(&mut Conn) -> Result<T, E>,
+) -> Result<T, E> {
+    for _ in 1..ATTEMPTS {
+        expect_no_retry();
+        let done = write_once(conn, work);
+        if done.is_ok() || !wants_retry() {
+            return done;
+        }
+    }
+    write_once(conn, work)
+}
+
+fn write_once<T, E: From<StoreError>>(conn: &mut Conn, work: &dyn Fn(&mut Conn) -> Result<T, E>) -> Result<T, E> {
+    conn.batch_execute("BEGIN").map_err(StoreError::from)?;
+    let end = EndOnDrop(conn);
+    let value = work(end.0)?;
+    // A COMMIT after a failed statement quietly rolls back. This fails loudly instead, should a closure have swallowed
+    // the statement's error.
+    end.0.batch_execute("SELECT 1").map_err(StoreError::from)?;
+    end.0.batch_execute("COMMIT").map_err(StoreError::from)?;
+    std::mem::forget(end);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::digest::Digest;
+    use crate::store::sign_in;
+    use chrono::{DateTime, Utc};
+
+    fn now() -> DateTime<Utc> {
+        DateTime::from_timestamp(1_800_000_000, 123_456_789).unwrap()
+    }
+
+    fn open() -> (tempfile::TempDir, Db) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(dir.path().join("t.db").to_str().unwrap(), &Options::default()).unwrap();
+        (dir, db)
+    }
+
+    async fn links(db: &Db) -> i64 {
+        use diesel::prelude::*;
+        let count = |c: &mut Conn| Ok::<_, StoreError>(crate::store::schema::setup_links::table.count().get_result(c)?);
+        db.read(count).await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn each_write_of_a_group_stands_or_falls_alone() {
+        let (_dir, db) = open();
+        let writes = (0..60u8).map(|i| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.write(move |c| {
+                    sign_in::add_setup_link(c, &Digest::of(&[i]), now())?;
+                    match i % 3 {
+                        0 => Ok(i),
+                        1 => Err(StoreError::Full),
+                        _ => panic!("on purpose"),
+                    }
+                })
+                .await
+            })
+        });
+        let writes: Vec<_> = writes.collect();
+        for (write, i) in writes.into_iter().zip(0u8..) {
+            match (write.await.unwrap(), i % 3) {
+                (Ok(n), 0) => assert_eq!(n, i),
+                (Err(StoreError::Full), 1) | (Err(StoreError::Panicked), 2) => {}
+                (other, _) => panic!("{i}: {other:?}"),
+            }
+        }
+        assert_eq!(links(&db).await, 20);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_reading_door_does_not_write() {
+        let (_dir, db) = open();
+        let tried = db.read(|c| sign_in::add_setup_link(c, &Digest::of(b"x"), now())).await;
+        assert!(tried.is_err());
+        assert_eq!(links(&db).await, 0);
+        let panicked: Result<(), StoreError> = db.read(|_| panic!("on purpose")).await;
+        assert!(matches!(panicked, Err(StoreError::Panicked)));
+        assert_eq!(links(&db).await, 0);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_file_is_for_its_owner_and_a_later_version_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, db) = open();
+        links(&db).await;
+        for file in std::fs::read_dir(dir.path()).unwrap() {
+            assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let later = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
+        db.write(move |c| Ok::<_, StoreError>(c.batch_execute(later)?)).await.unwrap();
+        let path = dir.path().join("t.db");
+        let again = Db::open(path.to_str().unwrap(), &Options::default());
+        assert!(matches!(again, Err(StoreError::Newer { found }) if found == "29990101000000"));
+    }
+}

@@ -1,0 +1,341 @@
+//! The tables as diesel sees them: only types that SQLite and PostgreSQL share. A test holds this file against the tables
+//! and columns that both migration trees really make.
+
+diesel::table! {
+    installation (only_one) {
+        only_one -> Integer,
+        id -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    projects (name) {
+        name -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    users (name) {
+        name -> Text,
+        password_hash -> Nullable<Text>,
+        group_names -> Text,
+        administrator -> Bool,
+        active -> Bool,
+        created_at -> Timestamp,
+        password_changed_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    login_failures (account) {
+        account -> Text,
+        failures -> Integer,
+        last_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    setup_links (token_hash) {
+        token_hash -> Text,
+        created_at -> Timestamp,
+        used_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    sessions (id_hash) {
+        id_hash -> Text,
+        user_name -> Text,
+        csrf -> Text,
+        created_at -> Timestamp,
+        last_seen_at -> Timestamp,
+        authenticated_at -> Timestamp,
+        expires_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+        ip -> Text,
+        user_agent -> Text,
+    }
+}
+
+diesel::table! {
+    api_tokens (id) {
+        id -> Text,
+        token_hash -> Text,
+        principal -> Text,
+        label -> Text,
+        scopes -> Nullable<Text>,
+        created_at -> Timestamp,
+        expires_at -> Nullable<Timestamp>,
+        last_used_at -> Nullable<Timestamp>,
+        revoked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    definitions (id) {
+        id -> Text,
+        project -> Text,
+        kind -> Text,
+        name -> Text,
+        job_id -> Nullable<Text>,
+        revision -> BigInt,
+        digest -> Text,
+        updated_at -> Timestamp,
+        deleted_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    revisions (definition_id, revision) {
+        definition_id -> Text,
+        revision -> BigInt,
+        digest -> Text,
+        source -> Text,
+        canonical -> Text,
+        author -> Text,
+        message -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    vault_checks (key_version) {
+        key_version -> Integer,
+        nonce -> Binary,
+        cipher -> Binary,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    secrets (path, version) {
+        path -> Text,
+        version -> BigInt,
+        kind -> Text,
+        nonce -> Binary,
+        cipher -> Binary,
+        key_version -> Integer,
+        created_at -> Timestamp,
+        created_by -> Text,
+        deleted -> Bool,
+    }
+}
+
+diesel::table! {
+    blobs (id) {
+        id -> Text,
+        project -> Text,
+        kind -> Text,
+        name -> Text,
+        sha256 -> Text,
+        size -> BigInt,
+        nonce -> Binary,
+        cipher -> Binary,
+        key_version -> Integer,
+        created_at -> Timestamp,
+        created_by -> Text,
+    }
+}
+
+diesel::table! {
+    host_keys (project, host, port, kind) {
+        project -> Text,
+        host -> Text,
+        port -> Integer,
+        kind -> Text,
+        key_base64 -> Text,
+        fingerprint -> Text,
+        enrolled_by -> Text,
+        enrolled_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    runs (number) {
+        number -> BigInt,
+        project -> Text,
+        job_id -> Text,
+        job_path -> Text,
+        job_revision -> BigInt,
+        state -> Text,
+        requester -> Text,
+        origin_word -> Text,
+        origin -> Text,
+        reason -> Text,
+        plan -> Text,
+        plan_digest -> Text,
+        environment -> Nullable<Text>,
+        start_at -> Nullable<Timestamp>,
+        created_at -> Timestamp,
+        queued_at -> Nullable<Timestamp>,
+        started_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+        end_reason -> Text,
+        approval_id -> Nullable<Text>,
+        attempt -> Integer,
+        lease_owner -> Nullable<Text>,
+        lease_until -> Nullable<Timestamp>,
+        fence -> BigInt,
+        concurrency_key -> Nullable<Text>,
+        log_bytes -> BigInt,
+        log_truncated -> Bool,
+    }
+}
+
+diesel::table! {
+    run_options (run, name) {
+        run -> BigInt,
+        name -> Text,
+        value -> Text,
+        value_digest -> Text,
+    }
+}
+
+diesel::table! {
+    run_nodes (run, node) {
+        run -> BigInt,
+        node -> Text,
+        position -> Integer,
+    }
+}
+
+diesel::table! {
+    run_steps (run, node, step_index, attempt) {
+        run -> BigInt,
+        node -> Text,
+        step_index -> Integer,
+        step_name -> Text,
+        attempt -> Integer,
+        state -> Text,
+        exit_code -> Nullable<Integer>,
+        message -> Text,
+        started_at -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    approvals (id) {
+        id -> Text,
+        run -> BigInt,
+        project -> Text,
+        job_path -> Text,
+        state -> Text,
+        policy -> Text,
+        need -> Text,
+        plan_digest -> Text,
+        requester -> Text,
+        created_at -> Timestamp,
+        expires_at -> Timestamp,
+        decided_at -> Nullable<Timestamp>,
+        void_reason -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    signatures (approval, user_name) {
+        approval -> Text,
+        user_name -> Text,
+        verdict -> Text,
+        reason -> Text,
+        roles -> Text,
+        digest -> Text,
+        source -> Text,
+        signed_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    webhook_tokens (project, name) {
+        project -> Text,
+        name -> Text,
+        nonce -> Binary,
+        token_hash -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> Text,
+        project -> Text,
+        source -> Text,
+        event_type -> Text,
+        payload -> Text,
+        headers -> Text,
+        dedupe_key -> Text,
+        received_at -> Timestamp,
+        verdict -> Text,
+        detail -> Text,
+        run -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    idempotency (principal, key) {
+        principal -> Text,
+        key -> Text,
+        route -> Text,
+        request_digest -> Text,
+        status -> Nullable<Integer>,
+        body -> Nullable<Text>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    audit (seq) {
+        seq -> BigInt,
+        at -> Timestamp,
+        actor -> Text,
+        source -> Text,
+        action -> Text,
+        resource -> Text,
+        project -> Nullable<Text>,
+        detail -> Text,
+        previous -> Text,
+        hash -> Text,
+    }
+}
+
+diesel::table! {
+    audit_head (only_one) {
+        only_one -> Integer,
+        seq -> BigInt,
+        hash -> Text,
+    }
+}
+
+diesel::joinable!(sessions -> users (user_name));
+diesel::joinable!(revisions -> definitions (definition_id));
+diesel::joinable!(approvals -> runs (run));
+diesel::joinable!(run_nodes -> runs (run));
+diesel::joinable!(run_options -> runs (run));
+diesel::allow_tables_to_appear_in_same_query!(
+    installation,
+    projects,
+    users,
+    login_failures,
+    setup_links,
+    sessions,
+    api_tokens,
+    definitions,
+    revisions,
+    vault_checks,
+    secrets,
+    blobs,
+    host_keys,
+    runs,
+    run_options,
+    run_nodes,
+    run_steps,
+    approvals,
+    signatures,
+    webhook_tokens,
+    events,
+    idempotency,
+    audit,
+    audit_head
+);
