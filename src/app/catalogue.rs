@@ -1,0 +1,215 @@
+//! The definitions that hold now, read and checked, with the policy that they give. Loaded once and kept until a
+//! definition changes, by whichever process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::error::{AppError, AppResult};
+use crate::domain::access::{AccessRules, Permission, Resource};
+use crate::domain::digest::Digest;
+use crate::domain::ids::{JobId, JobPath, JobRef, ProjectName, WebhookName};
+use crate::domain::job::{Dispatch, Job};
+use crate::domain::node::{Node, NodeFilter};
+use crate::domain::project::Project;
+use crate::domain::webhook::Webhook;
+use crate::policy::Policy;
+use crate::spec;
+use crate::store::definitions::{self, DefinitionRecord, Kind, RevisionRecord};
+use crate::store::{Db, StoreError};
+
+/// All projects.
+#[derive(Debug)]
+pub struct Catalogue {
+    stamp: Option<String>,
+    /// The projects by name.
+    pub projects: BTreeMap<ProjectName, ProjectState>,
+    /// Who may do what.
+    pub policy: Policy,
+}
+
+/// One project as it is now.
+#[derive(Debug)]
+pub struct ProjectState {
+    /// Its settings.
+    pub project: Project,
+    /// Its nodes, by name.
+    pub nodes: Vec<Arc<Node>>,
+    /// Its access rules.
+    pub access: AccessRules,
+    /// Its jobs.
+    pub jobs: BTreeMap<JobPath, StoredJob>,
+    /// Its webhooks.
+    pub webhooks: BTreeMap<WebhookName, StoredWebhook>,
+}
+
+/// A job with its revision.
+#[derive(Debug, Clone)]
+pub struct StoredJob {
+    /// The definition's id in the store.
+    pub definition: String,
+    /// The job's id.
+    pub id: JobId,
+    /// The revision's number.
+    pub revision: i64,
+    /// The revision's digest.
+    pub digest: Digest,
+    /// The job.
+    pub job: Arc<Job>,
+}
+
+/// A webhook with its definition.
+#[derive(Debug, Clone)]
+pub struct StoredWebhook {
+    /// The definition's id in the store.
+    pub definition: String,
+    /// The revision's number.
+    pub revision: i64,
+    /// The webhook.
+    pub webhook: Arc<Webhook>,
+}
+
+impl Catalogue {
+    /// No projects.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self { stamp: None, projects: BTreeMap::new(), policy: Policy::closed() }
+    }
+
+    /// What changes whenever a definition does.
+    pub(crate) async fn stamp(db: &Db) -> AppResult<String> {
+        Ok(db.read(definitions::stamp).await?)
+    }
+
+    pub(crate) fn is_of(&self, stamp: &str) -> bool {
+        self.stamp.as_deref() == Some(stamp)
+    }
+
+    /// Reads everything. A stored definition was checked when it was saved; one that cannot be read any more (written by
+    /// another version) is left out and logged, so that the rest goes on working.
+    pub(crate) async fn load(db: &Db) -> AppResult<Self> {
+        let (stamp, rows) = db
+            .read(|c| {
+                let mut rows = Vec::new();
+                for kind in Kind::ALL {
+                    rows.extend(definitions::current_of_kind(c, kind)?);
+                }
+                Ok::<_, StoreError>((definitions::stamp(c)?, rows))
+            })
+            .await?;
+        let mut projects: BTreeMap<ProjectName, ProjectState> = BTreeMap::new();
+        for (definition, revision) in rows {
+            let name = definition.project.clone();
+            let state = projects.entry(name.clone()).or_insert_with(|| ProjectState::new(name));
+            if let Err(problem) = state.take(&definition, &revision) {
+                tracing::error!(
+                    project.name = %definition.project,
+                    definition.kind = definition.kind.as_str(),
+                    definition.name = definition.name,
+                    error.cause = problem,
+                    "a stored definition cannot be read and is left out; save it again"
+                );
+            }
+        }
+        let rules = projects.iter().map(|(name, state)| (name.clone(), state.access.clone())).collect();
+        let policy = Policy::build(&rules).await.map_err(AppError::fault)?;
+        Ok(Self { stamp: Some(stamp), projects, policy })
+    }
+
+    /// A project.
+    ///
+    /// # Errors
+    /// Not found.
+    pub fn project(&self, name: &ProjectName) -> AppResult<&ProjectState> {
+        self.projects.get(name).ok_or_else(AppError::not_found)
+    }
+}
+
+impl ProjectState {
+    fn new(name: ProjectName) -> Self {
+        Self {
+            project: Project::empty(name),
+            nodes: Vec::new(),
+            access: AccessRules::default(),
+            jobs: BTreeMap::new(),
+            webhooks: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, definition: &DefinitionRecord, revision: &RevisionRecord) -> Result<(), String> {
+        let source = revision.source.as_str();
+        let first = |all: Vec<spec::Diagnostic>| all.first().map(|d| d.message.clone()).unwrap_or_default();
+        match definition.kind {
+            Kind::Project => self.project = spec::read_project(&definition.project, source).map_err(first)?,
+            Kind::Nodes => {
+                self.nodes = spec::read_nodes(&definition.name, source).map_err(first)?.into_iter().map(Arc::new).collect();
+            }
+            Kind::Access => self.access = spec::read_access(source).map_err(first)?,
+            Kind::Job => {
+                let job = spec::read_job(source).map_err(first)?;
+                let id = definition.job_id.clone().ok_or("it has no job id")?;
+                let stored = StoredJob {
+                    definition: definition.id.clone(),
+                    id,
+                    revision: definition.revision,
+                    digest: revision.digest,
+                    job: Arc::new(job),
+                };
+                self.jobs.insert(stored.job.path.clone(), stored);
+            }
+            Kind::Webhook => {
+                let webhook = spec::read_webhook(source).map_err(first)?;
+                let stored = StoredWebhook {
+                    definition: definition.id.clone(),
+                    revision: definition.revision,
+                    webhook: Arc::new(webhook),
+                };
+                self.webhooks.insert(stored.webhook.name.clone(), stored);
+            }
+            Kind::Rule => {}
+        }
+        Ok(())
+    }
+
+    /// The job that a reference means: its id first, then group and name.
+    #[must_use]
+    pub fn job(&self, reference: &JobRef) -> Option<&StoredJob> {
+        let by_id = self.jobs.values().find(|j| j.id.as_str() == reference.as_str());
+        by_id.or_else(|| JobPath::parse(reference.as_str()).ok().and_then(|path| self.jobs.get(&path)))
+    }
+
+    /// The nodes that a job's filter matches, in the job's order. None for a job on Interlock's own machine.
+    #[must_use]
+    pub fn matched(&self, job: &Job) -> Vec<Arc<Node>> {
+        let Dispatch::Nodes(dispatch) = &job.dispatch else { return Vec::new() };
+        let Ok(filter) = NodeFilter::parse(&dispatch.filter) else { return Vec::new() };
+        let mut nodes: Vec<Arc<Node>> = self.nodes.iter().filter(|n| filter.matches(n)).cloned().collect();
+        nodes.sort_by(|a, b| crate::domain::node::compare(a, b, &dispatch.order_by));
+        nodes
+    }
+
+    /// A job as a resource, in the strictest environment of these nodes.
+    #[must_use]
+    pub fn job_resource(&self, job: &StoredJob, nodes: &[Arc<Node>]) -> Resource {
+        let environment = self.project.strictest(nodes.iter().map(|n| n.environment.as_ref()));
+        Resource::Job { project: self.project.name.clone(), path: job.job.path.clone(), environment }
+    }
+
+    /// A node as a resource. A node that names no environment counts as the strictest.
+    #[must_use]
+    pub fn node_resource(&self, node: &Node) -> Resource {
+        let environment = self.project.strictest(std::iter::once(node.environment.as_ref()));
+        Resource::Node { project: self.project.name.clone(), name: node.name.clone(), environment }
+    }
+
+    /// What somebody needs on a node to run a job there.
+    ///
+    /// `run` once `access.yaml` speaks of running on nodes at all; before that, seeing the node is enough. So a small
+    /// team writes no line about nodes, and the first line that it writes closes all other nodes.
+    #[must_use]
+    pub fn needed_on_nodes(&self) -> Permission {
+        let speaks = self.access.roles.values().flatten();
+        let speaks = speaks.filter(|grant| grant.permissions.contains(&Permission::Run));
+        let about_nodes = |on: &str| on.starts_with("node") || on.starts_with("**");
+        if speaks.into_iter().any(|grant| about_nodes(&grant.on)) { Permission::Run } else { Permission::View }
+    }
+}

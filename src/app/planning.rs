@@ -1,0 +1,429 @@
+//! From a request to a frozen plan: the job, its values, its nodes and the sign-off that it needs, looked up, checked and
+//! authorised.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::App;
+use super::catalogue::{Catalogue, ProjectState, StoredJob};
+use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
+use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
+use crate::domain::approval::{ApprovalPolicy, Need};
+use crate::domain::expression;
+use crate::domain::ids::{JobRef, KeyPath, NodeName, OptionName, ProjectName};
+use crate::domain::job::Dispatch;
+use crate::domain::node::{Node, NodeFilter};
+use crate::domain::option::{CheckContext, Checked, CheckedValues, FieldError, OptionKind, RawValues, validate};
+use crate::domain::plan::freeze::{Ingredients, freeze};
+use crate::domain::plan::{Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
+use crate::domain::time::Timestamp;
+use crate::store::{StoreError, blobs, host_keys, secrets};
+
+/// A request for a run, as any door hands it in.
+#[derive(Debug, Clone)]
+pub struct RunRequest {
+    /// The project.
+    pub project: ProjectName,
+    /// The job.
+    pub job: JobRef,
+    /// The values as given.
+    pub values: RawValues,
+    /// Why; where it is empty, an option named `reason` speaks for it.
+    pub reason: String,
+    /// Only these of the matched nodes.
+    pub nodes: Option<Vec<String>>,
+    /// Only the matched nodes that this filter matches as well.
+    pub node_filter: Option<String>,
+    /// When to start; now if absent.
+    pub start_at: Option<Timestamp>,
+    /// Through which door it came.
+    pub origin: Origin,
+    /// Write down what would run, and nothing else.
+    pub dry_run: bool,
+}
+
+/// The sign-off that a plan needs.
+#[derive(Debug, Clone)]
+pub struct SignOff {
+    /// The policy as it is now.
+    pub policy: ApprovalPolicy,
+    /// The lines that apply to this plan.
+    pub need: Vec<Need>,
+}
+
+/// A request that was looked up, checked and authorised.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) permit: Permit,
+    pub(crate) sign_off: Option<SignOff>,
+    pub(crate) pending: Vec<Pending>,
+    pub(crate) job: StoredJob,
+}
+
+/// A value that has to be stored, encrypted, together with the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Pending {
+    pub(crate) blob: blobs::NewBlob,
+}
+
+impl App {
+    /// Looks up, checks and authorises a request, without storing anything.
+    ///
+    /// # Errors
+    /// Not found, forbidden, `invalid_options` with every wrong field, `no_nodes`, `no_such_node`, `policy_missing`.
+    pub(crate) async fn prepare(&self, actor: &Actor, request: &RunRequest) -> AppResult<Prepared> {
+        let catalogue = self.catalogue().await?;
+        let project = catalogue.project(&request.project)?;
+        let job = project.job(&request.job).ok_or_else(AppError::not_found)?.clone();
+        let matched = project.matched(&job.job);
+        catalogue.policy.authorize(actor, Permission::View, &project.job_resource(&job, &matched))?;
+        let nodes = chosen(project, &job, matched, request)?;
+        let resource = project.job_resource(&job, &nodes);
+        let permit = catalogue.policy.authorize(actor, Permission::Run, &resource)?;
+        if !job.job.enabled {
+            return Err(AppError::conflict("job_disabled", "This job is disabled. Its definition says `enabled: false`."));
+        }
+        may_run_on(&catalogue, project, actor, &nodes)?;
+        let values = check_values(&catalogue, project, &job, actor, &request.values)?;
+        let reason = reason_of(request, &values);
+        let sign_off = self.sign_off(project, &job, &nodes, actor, &values)?;
+        if reason.is_empty() && sign_off.as_ref().is_some_and(|s| s.policy.reasons.request_required) {
+            return Err(invalid(vec![FieldError {
+                field: "reason".to_owned(),
+                code: "required".to_owned(),
+                message: "Say why: whoever signs needs to know.".to_owned(),
+            }]));
+        }
+        let (options, pending) = self.references(&permit, project, values).await?;
+        let fingerprints = self.fingerprints(&request.project).await?;
+        let environment = resource.environment().cloned();
+        let plan = freeze(Ingredients {
+            project: request.project.clone(),
+            identity: PlannedJob {
+                id: job.id.clone(),
+                path: job.job.path.clone(),
+                revision: job.revision,
+                digest: job.digest,
+            },
+            job: &job.job,
+            environment,
+            nodes: nodes.iter().map(|n| (n.as_ref(), fingerprints_of(&fingerprints, n))).collect(),
+            options,
+            requester: actor.principal.clone(),
+            origin: request.origin.clone(),
+            reason,
+            start_at: request.start_at,
+            policy: sign_off.as_ref().map(|s| PlannedPolicy { name: s.policy.name.clone(), digest: s.policy.digest() }),
+        })
+        .map_err(|errors| {
+            let first = errors.first().map(ToString::to_string).unwrap_or_default();
+            AppError::conflict("job_broken", format!("A command of this job cannot be compiled: {}", sentence(&first)))
+        })?;
+        Ok(Prepared { plan, permit, sign_off, pending, job })
+    }
+
+    /// The sign-off that a run needs, or none. What cannot be decided counts as needed; a policy that is missing, or that
+    /// nobody could meet, refuses the run.
+    pub(crate) fn sign_off(
+        &self,
+        project: &ProjectState,
+        job: &StoredJob,
+        nodes: &[Arc<Node>],
+        actor: &Actor,
+        values: &CheckedValues,
+    ) -> AppResult<Option<SignOff>> {
+        let Some(name) = &job.job.approval else { return Ok(None) };
+        let policy = project.project.approvals.get(name).ok_or_else(|| {
+            let message = format!("This job needs the approval policy `{name}`, which project.yaml does not have (any more). Nothing was started; ask whoever looks after the project.");
+            AppError::conflict("policy_missing", message)
+        })?;
+        let environment = project.project.strictest(nodes.iter().map(|n| n.environment.as_ref()));
+        let options: BTreeMap<&str, &str> = values
+            .iter()
+            .filter_map(|(name, value)| match value {
+                Checked::Text(text) => Some((name.as_str(), text.as_str())),
+                _ => None,
+            })
+            .collect();
+        let scope = json!({
+            "environment": environment,
+            "project": project.project.name,
+            "job": { "name": job.job.path.name(), "group": job.job.path.group(), "id": job.id },
+            "option": options,
+            "requester": actor.principal.short(),
+            "nodes": nodes.len(),
+        });
+        // An expression that cannot be decided is taken as true: the strict answer.
+        let applies = |when: &Option<String>| when.as_ref().is_none_or(|w| expression::holds(w, &scope).unwrap_or(true));
+        if !applies(&policy.when) {
+            return Ok(None);
+        }
+        let need: Vec<Need> = policy.need.iter().filter(|n| applies(&n.when)).cloned().collect();
+        if need.iter().all(|n| n.count == 0) {
+            let message = format!("The approval policy `{name}` applies but names nobody who could sign, so nothing can start.");
+            return Err(AppError::conflict("policy_empty", message));
+        }
+        Ok(Some(SignOff { policy: policy.clone(), need }))
+    }
+
+    /// Turns checked values into what a plan may hold: text as it is, secrets and files by reference.
+    async fn references(
+        &self,
+        permit: &Permit,
+        project: &ProjectState,
+        values: CheckedValues,
+    ) -> AppResult<(BTreeMap<OptionName, PlannedValue>, Vec<Pending>)> {
+        let mut out = BTreeMap::new();
+        let mut pending = Vec::new();
+        for (name, value) in values {
+            let planned = match value {
+                Checked::Text(value) => PlannedValue::Text { value },
+                Checked::StoredSecret(path) => {
+                    let version = self.current_version(project, &path).await?;
+                    PlannedValue::Secret { path: path.to_string(), version }
+                }
+                Checked::TypedSecret(text) => {
+                    let blob = self.vault.seal_blob(
+                        permit,
+                        &project.project.name,
+                        blobs::BlobKind::RunSecret,
+                        name.as_str(),
+                        text.expose().as_bytes(),
+                        self.clock.now(),
+                    )?;
+                    let path = format!("typed/{}", blob.id);
+                    pending.push(Pending { blob });
+                    PlannedValue::Secret { path, version: 1 }
+                }
+                Checked::File { name: file, bytes } => {
+                    let blob = self.vault.seal_blob(
+                        permit,
+                        &project.project.name,
+                        blobs::BlobKind::File,
+                        &file,
+                        &bytes,
+                        self.clock.now(),
+                    )?;
+                    let planned = PlannedValue::File { name: file, sha256: blob.sha256, size: bytes.len() as u64 };
+                    pending.push(Pending { blob });
+                    planned
+                }
+            };
+            out.insert(name, planned);
+        }
+        Ok((out, pending))
+    }
+
+    async fn current_version(&self, project: &ProjectState, path: &KeyPath) -> AppResult<i64> {
+        if !key_is_usable(&self.known(), &project.project.name, path) {
+            return Err(missing_key(path));
+        }
+        let wanted = path.clone();
+        let found = self.db.read(move |c| secrets::current(c, &wanted)).await?;
+        found.map(|s| s.version).ok_or_else(|| missing_key(path))
+    }
+
+    pub(crate) async fn fingerprints(&self, project: &ProjectName) -> AppResult<Vec<host_keys::HostKeyRecord>> {
+        let project = project.clone();
+        self.db.read(move |c| host_keys::of_project(c, &project)).await.map_err(|e: StoreError| e.into())
+    }
+}
+
+fn missing_key(path: &KeyPath) -> AppError {
+    let message = format!("The key store has nothing at `{path}`. An administrator adds it with `interlock key put {path} --type password`.");
+    AppError::conflict("key_missing", message)
+}
+
+/// Whether a project may use a key: `keys/P/…` belongs to the project P if there is one, every other key to all.
+pub(crate) fn key_is_usable(catalogue: &Catalogue, project: &ProjectName, path: &KeyPath) -> bool {
+    let owner = path.as_str().split('/').nth(1).and_then(|p| ProjectName::parse(p).ok());
+    owner.is_none_or(|owner| owner == *project || !catalogue.projects.contains_key(&owner))
+}
+
+pub(crate) fn fingerprints_of(keys: &[host_keys::HostKeyRecord], node: &Node) -> Vec<String> {
+    let of_node = keys.iter().filter(|k| k.host == node.host && k.port == node.port);
+    of_node.map(|k| k.fingerprint.clone()).collect()
+}
+
+/// The matched nodes, narrowed as the request asks.
+fn chosen(
+    project: &ProjectState,
+    job: &StoredJob,
+    matched: Vec<Arc<Node>>,
+    request: &RunRequest,
+) -> AppResult<Vec<Arc<Node>>> {
+    let Dispatch::Nodes(dispatch) = &job.job.dispatch else {
+        return local(project, request);
+    };
+    let mut nodes = matched;
+    if let Some(text) = &request.node_filter {
+        let filter = NodeFilter::parse(text).map_err(|e| AppError::invalid("bad_node_filter", sentence(&e.to_string())))?;
+        nodes.retain(|n| filter.matches(n));
+    }
+    if let Some(wanted) = &request.nodes {
+        let known: BTreeSet<&str> = nodes.iter().map(|n| n.name.as_str()).collect();
+        let strange: Vec<&str> = wanted.iter().map(String::as_str).filter(|w| !known.contains(w)).collect();
+        if !strange.is_empty() {
+            let message = format!("This job does not run on {}. It runs on: {}.", strange.join(", "), listed(&nodes));
+            return Err(field("nodes", "no_such_node", message));
+        }
+        if !dispatch.user_may_narrow && wanted.len() < known.len() {
+            let message = "This job always runs on all its nodes; its definition does not let you choose among them.";
+            return Err(field("nodes", "may_not_narrow", message.to_owned()));
+        }
+        nodes.retain(|n| wanted.iter().any(|w| w == n.name.as_str()));
+    }
+    if nodes.is_empty() {
+        let message = if request.nodes.is_some() {
+            "Choose at least one node.".to_owned()
+        } else {
+            format!("No node matches `{}`. Look at the nodes page, or ask who looks after the inventory.", dispatch.filter)
+        };
+        return Err(field("nodes", "no_nodes", message));
+    }
+    Ok(nodes)
+}
+
+/// The one "node" of a job without nodes: the machine that Interlock runs on, where the project allows it.
+fn local(project: &ProjectState, request: &RunRequest) -> AppResult<Vec<Arc<Node>>> {
+    if !project.project.local_execution {
+        let message = "This job names no nodes, so it would run on Interlock's own machine, which this project does not allow. Add `nodes:` to the job, or `local_execution: true` to project.yaml.";
+        return Err(AppError::conflict("local_not_allowed", message));
+    }
+    if request.nodes.as_ref().is_some_and(|n| n.iter().any(|n| n != "localhost")) {
+        return Err(field("nodes", "no_such_node", "This job runs on Interlock's own machine only.".to_owned()));
+    }
+    Ok(vec![Arc::new(Node::local()?)])
+}
+
+fn listed(nodes: &[Arc<Node>]) -> String {
+    let mut names: Vec<&str> = nodes.iter().take(20).map(|n| n.name.as_str()).collect();
+    if nodes.len() > 20 {
+        names.push("…");
+    }
+    if names.is_empty() { "no node at all".to_owned() } else { names.join(", ") }
+}
+
+/// The right to run on every single node.
+fn may_run_on(catalogue: &Catalogue, project: &ProjectState, actor: &Actor, nodes: &[Arc<Node>]) -> AppResult<()> {
+    let needed = project.needed_on_nodes();
+    let refused: Vec<&NodeName> = nodes
+        .iter()
+        .filter(|n| n.transport == crate::domain::node::Transport::Ssh)
+        .filter(|n| catalogue.policy.authorize(actor, needed, &project.node_resource(n)).is_err())
+        .map(|n| &n.name)
+        .collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = refused.iter().take(10).map(|n| n.as_str()).collect();
+    let message = format!("You may not run on {}; `{needed}` on `node/…` is missing in access.yaml. Nothing was started.", names.join(", "));
+    Err(Refusal::new(RefusalKind::Forbidden, "forbidden_node", message).into())
+}
+
+/// Checks the given values against the job's options, with the nodes that the caller may name.
+pub(crate) fn check_values(
+    catalogue: &Catalogue,
+    project: &ProjectState,
+    job: &StoredJob,
+    actor: &Actor,
+    given: &RawValues,
+) -> AppResult<CheckedValues> {
+    let mut context = CheckContext::default();
+    for option in &job.job.options {
+        if let OptionKind::Node { filter } = &option.kind {
+            context.nodes.insert(&option.name, nameable(catalogue, project, actor, filter.as_deref()));
+        }
+    }
+    validate(&job.job.options, given, &context).map_err(invalid)
+}
+
+/// The nodes that somebody may name in a `node` option.
+pub(crate) fn nameable(catalogue: &Catalogue, project: &ProjectState, actor: &Actor, filter: Option<&str>) -> Vec<String> {
+    let filter = filter.and_then(|f| NodeFilter::parse(f).ok());
+    project
+        .nodes
+        .iter()
+        .filter(|n| filter.as_ref().is_none_or(|f| f.matches(n)))
+        .filter(|n| catalogue.policy.authorize(actor, Permission::View, &project.node_resource(n)).is_ok())
+        .map(|n| n.name.to_string())
+        .collect()
+}
+
+fn reason_of(request: &RunRequest, values: &CheckedValues) -> String {
+    let given = request.reason.trim();
+    if !given.is_empty() {
+        return given.chars().take(2_000).collect();
+    }
+    let option = values.iter().find(|(name, _)| name.as_str() == "reason");
+    match option {
+        Some((_, Checked::Text(text))) => text.trim().to_owned(),
+        _ => String::new(),
+    }
+}
+
+/// A refusal with every wrong field.
+pub(crate) fn invalid(fields: Vec<FieldError>) -> AppError {
+    let named: Vec<&str> = fields.iter().map(|f| f.field.as_str()).collect();
+    let message = format!("Some values are wrong: {}. Nothing was started.", named.join(", "));
+    Refusal::new(RefusalKind::Invalid, "invalid_options", message).with_fields(fields).into()
+}
+
+fn field(field: &str, code: &str, message: String) -> AppError {
+    invalid(vec![FieldError { field: field.to_owned(), code: code.to_owned(), message }])
+}
+
+/// Whether a frozen plan still says what would be planned now; if not, why. Secrets' versions may have moved on: the plan
+/// names its own.
+pub(crate) fn still_stands(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    keys: &[host_keys::HostKeyRecord],
+) -> Result<(), String> {
+    let project = catalogue.projects.get(&plan.project).ok_or("the project is gone")?;
+    let job = project.jobs.get(&plan.job.path).ok_or("the job was deleted or renamed")?;
+    if job.id != plan.job.id || job.digest != plan.job.digest {
+        return Err(format!("the job was changed (revision {} was looked at, now it is {})", plan.job.revision, job.revision));
+    }
+    if let Some(policy) = &plan.policy {
+        let now = project.project.approvals.get(&policy.name).ok_or("the approval policy was removed")?;
+        if now.digest() != policy.digest {
+            return Err(format!("the approval policy {} was changed", policy.name));
+        }
+    }
+    for planned in plan.nodes.iter().filter(|n| n.transport == crate::domain::node::Transport::Ssh) {
+        let node = project.nodes.iter().find(|n| n.name == planned.name);
+        let node = node.ok_or_else(|| format!("the node {} is no longer in the inventory", planned.name))?;
+        let same = node.host == planned.host
+            && node.port == planned.port
+            && node.user == planned.user
+            && node.key == planned.key
+            && node.jumps == planned.jumps
+            && node.environment == planned.environment;
+        if !same {
+            return Err(format!("the node {} was changed in the inventory", planned.name));
+        }
+        let mut fingerprints = fingerprints_of(keys, node);
+        fingerprints.sort();
+        if fingerprints != planned.host_keys {
+            return Err(format!("the enrolled host key of the node {} was changed", planned.name));
+        }
+    }
+    Ok(())
+}
+
+/// The person behind a principal, if it is one.
+pub(crate) fn person(principal: &Principal) -> Option<crate::domain::ids::UserName> {
+    match principal {
+        Principal::User(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// The resource of a stored run or request: its job, in its own environment.
+pub(crate) fn job_of(project: &ProjectName, path: &crate::domain::ids::JobPath, environment: Option<&crate::domain::ids::Environment>) -> Resource {
+    Resource::Job { project: project.clone(), path: path.clone(), environment: environment.cloned() }
+}

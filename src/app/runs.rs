@@ -1,0 +1,434 @@
+//! Runs: asking for one, looking at them, stopping one.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::App;
+use super::error::{AppError, AppResult};
+use super::planning::{Prepared, RunRequest, job_of};
+use super::record::Source;
+use crate::domain::access::{Actor, Permission, Principal};
+use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, NodeName, OptionName, ProjectName, RunNumber};
+use crate::domain::job::WhenBusy;
+use crate::domain::plan::freeze::shown;
+use crate::domain::plan::{Origin, Plan, PlannedValue};
+use crate::domain::run::{self, RunEvent, State};
+use crate::domain::template::{Scope, Template};
+use crate::domain::time::Timestamp;
+use crate::store::runs::{self as rows, RunRecord, StepRecord};
+use crate::store::{Conn, StoreError, approvals as requests, blobs};
+
+/// A run as lists and pages show it.
+#[derive(Debug, Clone)]
+pub struct RunView {
+    /// Its number.
+    pub number: RunNumber,
+    /// The project.
+    pub project: ProjectName,
+    /// The job's id.
+    pub job_id: JobId,
+    /// The job's name at that time.
+    pub job: JobPath,
+    /// The job's revision.
+    pub job_revision: i64,
+    /// Where it stands.
+    pub state: State,
+    /// Who asked.
+    pub requester: Principal,
+    /// How they asked.
+    pub origin: Origin,
+    /// Why.
+    pub reason: String,
+    /// The strictest environment.
+    pub environment: Option<Environment>,
+    /// The plan's digest.
+    pub digest: crate::domain::digest::Digest,
+    /// Its times.
+    pub start_at: Option<Timestamp>,
+    /// When it was asked for.
+    pub created_at: Timestamp,
+    /// When work began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended as it did.
+    pub end_reason: String,
+    /// The approval request, if it needs one.
+    pub approval: Option<ApprovalId>,
+    /// The length of the log in bytes.
+    pub log_bytes: i64,
+    /// Whether the log could not be kept whole.
+    pub log_truncated: bool,
+}
+
+/// A run with everything that belongs to it.
+#[derive(Debug, Clone)]
+pub struct RunDetail {
+    /// The run.
+    pub run: RunView,
+    /// The frozen plan.
+    pub plan: Plan,
+    /// Every step on every node.
+    pub steps: Vec<StepRecord>,
+    /// Whether the one who asks may cancel it.
+    pub may_cancel: bool,
+    /// Whether they may ask for such a run.
+    pub may_run: bool,
+}
+
+/// Which runs somebody wants to see.
+#[derive(Debug, Clone, Default)]
+pub struct RunFilter {
+    /// Of this project.
+    pub project: Option<ProjectName>,
+    /// Of this job: its id, or group and name.
+    pub job: Option<String>,
+    /// In one of these states.
+    pub states: Vec<State>,
+    /// Asked for by this principal (`alice` means `user:alice`).
+    pub user: Option<String>,
+    /// On this node.
+    pub node: Option<NodeName>,
+    /// With this value of an option.
+    pub option: Option<(OptionName, String)>,
+    /// Asked for since.
+    pub since: Option<Timestamp>,
+    /// Before this number.
+    pub before: Option<RunNumber>,
+    /// How many; at most 200.
+    pub limit: u32,
+}
+
+/// A page of runs and where the next one begins.
+#[derive(Debug, Clone)]
+pub struct RunPage {
+    /// The runs, newest first.
+    pub runs: Vec<RunView>,
+    /// What to pass as `before` for older ones.
+    pub next: Option<RunNumber>,
+}
+
+impl App {
+    /// Asks for a run. It is stored, with its plan and its sign-off, before this answers.
+    ///
+    /// # Errors
+    /// Everything that the preparation refuses; `busy` when the job's limit is reached.
+    pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
+        let prepared = self.prepare(actor, &request).await?;
+        let number = self.store_run(actor, prepared, request.dry_run, source).await?;
+        self.live.work_is_there();
+        self.live.run_changed(number);
+        let run = self.db.read(move |c| rows::get(c, number)).await?;
+        Ok(run.into())
+    }
+
+    async fn store_run(&self, actor: &Actor, prepared: Prepared, dry_run: bool, source: &Source) -> AppResult<RunNumber> {
+        let now = self.clock.now();
+        let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
+        let approval = prepared.sign_off.as_ref().filter(|_| !dry_run).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
+        let own = self.own_permit(Permission::Cancel)?;
+        let number = self
+            .db
+            .write(move |c| {
+                let plan = &prepared.plan;
+                let key = concurrency_key(&prepared);
+                if !dry_run {
+                    make_room(c, &own, &prepared, key.as_deref(), now)?;
+                }
+                for pending in &prepared.pending {
+                    blobs::insert(c, &prepared.permit, &pending.blob, now)?;
+                }
+                let number = rows::create(
+                    c,
+                    &prepared.permit,
+                    &rows::NewRun {
+                        project: plan.project.clone(),
+                        job_id: plan.job.id.clone(),
+                        job_path: plan.job.path.clone(),
+                        job_revision: plan.job.revision,
+                        state: run::first(dry_run, approval.is_some(), plan.start_at, now),
+                        requester: plan.requester.clone(),
+                        origin: plan.origin.clone(),
+                        reason: plan.reason.clone(),
+                        plan: plan.canonical(),
+                        plan_digest: plan.digest(),
+                        environment: plan.environment.clone(),
+                        start_at: plan.start_at,
+                        approval_id: approval,
+                        attempt: 1,
+                        concurrency_key: key,
+                        options: searchable(plan),
+                        nodes: plan.nodes.iter().map(|n| n.name.clone()).collect(),
+                    },
+                    now,
+                )?;
+                if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {
+                    requests::create(
+                        c,
+                        &prepared.permit,
+                        &requests::NewApproval {
+                            id,
+                            run: number,
+                            project: plan.project.clone(),
+                            job_path: plan.job.path.clone(),
+                            policy: sign_off.policy.clone(),
+                            need: sign_off.need.clone(),
+                            plan_digest: plan.digest(),
+                            requester: plan.requester.clone(),
+                            expires_at: now + sign_off.policy.expires.to_delta(),
+                        },
+                        now,
+                    )?;
+                }
+                let detail = json!({
+                    "job": plan.job.path, "revision": plan.job.revision, "digest": plan.digest(),
+                    "origin": plan.origin, "reason": plan.reason, "environment": plan.environment,
+                    "nodes": plan.nodes.iter().map(|n| &n.name).collect::<Vec<_>>(),
+                    "sign_off": prepared.sign_off.as_ref().map(|s| &s.policy.name), "dry_run": dry_run,
+                });
+                let resource = format!("run:{number}");
+                recorder.note(c, &actor, &source, "run.requested", resource, Some(&plan.project), detail)?;
+                Ok::<_, AppError>(number)
+            })
+            .await?;
+        Ok(number)
+    }
+
+    /// A page of runs that the actor may see.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn runs(&self, actor: &Actor, wanted: RunFilter) -> AppResult<RunPage> {
+        let catalogue = self.catalogue().await?;
+        let limit = wanted.limit.clamp(1, 200);
+        let mut filter = rows::Filter {
+            projects: wanted.project.into_iter().collect(),
+            job: None,
+            states: wanted.states,
+            requester: wanted.user.as_deref().and_then(|u| Principal::parse(u).or_else(|| Principal::parse(&format!("user:{u}")))),
+            node: wanted.node,
+            option: wanted.option,
+            since: wanted.since,
+            until: None,
+        };
+        if let Some(job) = &wanted.job {
+            let found = catalogue.projects.iter().filter(|(name, _)| filter.projects.is_empty() || filter.projects.contains(name));
+            let found = found.into_iter().find_map(|(_, p)| crate::domain::ids::JobRef::parse(job).ok().and_then(|r| p.job(&r)));
+            match found {
+                Some(stored) => filter.job = Some(stored.id.clone()),
+                None => return Ok(RunPage { runs: Vec::new(), next: None }),
+            }
+        }
+        if wanted.user.is_some() && filter.requester.is_none() {
+            return Ok(RunPage { runs: Vec::new(), next: None });
+        }
+        // What the actor may not see is left out after the query; pages are filled up from further back, a bounded way.
+        let grants: BTreeMap<ProjectName, _> = catalogue
+            .projects
+            .keys()
+            .map(|name| (name.clone(), catalogue.policy.grants(actor, Permission::View, name)))
+            .collect();
+        let mut before = wanted.before;
+        let mut runs: Vec<RunView> = Vec::new();
+        let mut next = None;
+        for _ in 0..20 {
+            let (filter, from) = (filter.clone(), before);
+            let page = self.db.read(move |c| rows::list(c, &filter, from, 200)).await?;
+            let full = page.len() == 200;
+            for record in page {
+                before = Some(record.number);
+                let resource = job_of(&record.project, &record.job_path, record.environment.as_ref());
+                let visible = grants.get(&record.project).map_or(actor.administrator, |g| g.allows(&resource));
+                if visible {
+                    if runs.len() == limit as usize {
+                        next = runs.last().map(|r| r.number);
+                        return Ok(RunPage { runs, next });
+                    }
+                    runs.push(record.into());
+                }
+            }
+            if !full {
+                return Ok(RunPage { runs, next });
+            }
+        }
+        next = before;
+        Ok(RunPage { runs, next })
+    }
+
+    /// The run's record, if the actor may see it.
+    pub(crate) async fn visible_run(&self, actor: &Actor, number: RunNumber) -> AppResult<RunRecord> {
+        self.catalogue().await?;
+        let run = self.db.read(move |c| rows::find(c, number)).await?.ok_or_else(AppError::not_found)?;
+        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
+        self.authorize(actor, Permission::View, &resource)?;
+        Ok(run)
+    }
+
+    /// A run with its plan and steps.
+    ///
+    /// # Errors
+    /// Not found, also when it may not be seen; a fault when the stored plan does not have its digest.
+    pub async fn run(&self, actor: &Actor, number: RunNumber) -> AppResult<RunDetail> {
+        let run = self.visible_run(actor, number).await?;
+        let ((plan, digest), steps) = self
+            .db
+            .read(move |c| Ok::<_, StoreError>((rows::plan(c, number)?, rows::steps(c, number)?)))
+            .await?;
+        let plan = Plan::read_verified(&plan, &digest).map_err(AppError::fault)?;
+        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
+        let may = |permission| self.authorize(actor, permission, &resource).is_ok();
+        let may_cancel = may(Permission::Cancel) && !run.state.is_terminal() && run.state != State::Canceling;
+        Ok(RunDetail { may_cancel, may_run: may(Permission::Run), run: run.into(), plan, steps })
+    }
+
+    /// The state of a run, if the actor may see it; cheap enough to ask often.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn run_state(&self, actor: &Actor, number: RunNumber) -> AppResult<RunView> {
+        self.visible_run(actor, number).await.map(Into::into)
+    }
+
+    /// Cancels a run. One that waits is canceled at once; one that runs is `canceling` until its nodes confirm.
+    ///
+    /// # Errors
+    /// Not found, forbidden, `illegal_transition` when it has ended or is being canceled already.
+    pub async fn cancel_run(&self, actor: &Actor, number: RunNumber, source: &Source) -> AppResult<RunView> {
+        let run = self.visible_run(actor, number).await?;
+        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
+        let permit = self.authorize(actor, Permission::Cancel, &resource)?;
+        let now = self.clock.now();
+        let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
+        let reason = format!("Canceled by {}.", actor.principal);
+        self.db
+            .write(move |c| {
+                let run = rows::get(c, number)?;
+                let (to, effects) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now)
+                    .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
+                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: None };
+                rows::transition(c, &permit, number, &change, now)?;
+                if effects.contains(&run::Effect::CloseRequest) {
+                    requests::close_of_run(c, &permit, number, "the run was canceled", now)?;
+                }
+                let detail = json!({ "from": run.state, "to": to });
+                let resource = format!("run:{number}");
+                recorder.note(c, &actor, &source, "run.cancel_requested", resource, Some(&run.project), detail)?;
+                Ok::<_, AppError>(())
+            })
+            .await?;
+        self.live.work_is_there();
+        self.live.run_changed(number);
+        Ok(self.db.read(move |c| rows::get(c, number)).await?.into())
+    }
+
+    /// What the record says about a run, oldest first.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn run_history(&self, actor: &Actor, number: RunNumber) -> AppResult<Vec<crate::domain::audit::Entry>> {
+        self.visible_run(actor, number).await?;
+        let filter = crate::store::audit::Filter { resource: Some(format!("run:{number}")), ..Default::default() };
+        let mut entries = self.db.read(move |c| crate::store::audit::list(c, &filter, None, 200)).await?;
+        entries.reverse();
+        Ok(entries)
+    }
+
+    /// The last outcomes of every job of a project, newest last.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn outcomes(&self, project: &ProjectName, jobs: Vec<JobId>) -> AppResult<BTreeMap<JobId, Vec<rows::Outcome>>> {
+        let project = project.clone();
+        Ok(self.db.read(move |c| rows::recent_outcomes(c, &project, &jobs, 10)).await?)
+    }
+}
+
+/// Holds the job's limit: refuses, or cancels what is under way, or lets the run queue (the dispatcher waits then).
+fn make_room(
+    c: &mut Conn,
+    own: &crate::domain::access::Permit,
+    prepared: &Prepared,
+    key: Option<&str>,
+    now: Timestamp,
+) -> AppResult<()> {
+    let (Some(limit), Some(key)) = (&prepared.job.job.concurrency, key) else { return Ok(()) };
+    let under_way = rows::under_way(c, key)?;
+    if under_way.len() < usize::try_from(limit.limit).unwrap_or(usize::MAX) {
+        return Ok(());
+    }
+    match limit.when_busy {
+        WhenBusy::Queue => Ok(()),
+        WhenBusy::Refuse => {
+            let names: Vec<String> = under_way.iter().take(5).map(|r| format!("#{}", r.number)).collect();
+            let message = format!("This job is busy: {} is under way, and it may run {} at a time. Wait for it, or cancel it.", names.join(", "), limit.limit);
+            Err(AppError::conflict("busy", message))
+        }
+        WhenBusy::CancelRunning => {
+            for run in under_way {
+                if let Ok((to, _)) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now) {
+                    let reason = "Canceled because a newer run of the same job was asked for.".to_owned();
+                    rows::transition(c, own, run.number, &rows::Change { from: run.state, to, reason, fence: None }, now)?;
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What runs of one job are counted by: the job, or the job and its rendered key.
+fn concurrency_key(prepared: &Prepared) -> Option<String> {
+    struct Options<'a>(&'a BTreeMap<OptionName, PlannedValue>);
+    impl Scope for Options<'_> {
+        fn field(&self, path: &str) -> Option<String> {
+            let name = path.strip_prefix("option.")?;
+            self.0.iter().find(|(key, _)| key.as_str() == name).map(|(_, value)| shown(value))
+        }
+    }
+    let limit = prepared.job.job.concurrency.as_ref()?;
+    let base = format!("{}:{}", prepared.plan.project, prepared.plan.job.id);
+    let rendered = limit.key.as_ref().map(|key| {
+        let template = Template::parse(key).ok();
+        template.and_then(|t| t.render(&Options(&prepared.plan.options), true).ok()).unwrap_or_default()
+    });
+    Some(match rendered {
+        Some(key) => format!("{base}:{}", crate::domain::digest::Digest::of(key.as_bytes()).short()),
+        None => base,
+    })
+}
+
+/// Option values that runs can be searched by: everything but secrets, shortened.
+fn searchable(plan: &Plan) -> Vec<(OptionName, String)> {
+    let text = plan.options.iter().filter_map(|(name, value)| match value {
+        PlannedValue::Text { value } => Some((name.clone(), value.clone())),
+        PlannedValue::File { name: file, .. } => Some((name.clone(), file.clone())),
+        PlannedValue::Secret { .. } => None,
+    });
+    text.collect()
+}
+
+impl From<RunRecord> for RunView {
+    fn from(r: RunRecord) -> Self {
+        Self {
+            number: r.number,
+            project: r.project,
+            job_id: r.job_id,
+            job: r.job_path,
+            job_revision: r.job_revision,
+            state: r.state,
+            requester: r.requester,
+            origin: r.origin,
+            reason: r.reason,
+            environment: r.environment,
+            digest: r.plan_digest,
+            start_at: r.start_at,
+            created_at: r.created_at,
+            started_at: r.started_at,
+            ended_at: r.ended_at,
+            end_reason: r.end_reason,
+            approval: r.approval_id,
+            log_bytes: r.log_bytes,
+            log_truncated: r.log_truncated,
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What the engine's loops need: taking queued runs, reporting steps and ends, and letting time pass over what waits.
+//!
+//! Loops hold no state that matters: each of these is safe to call again, and a server that lost its lease is refused.
+
+use serde_json::json;
+
+use super::App;
+use super::error::{AppError, AppResult};
+use super::planning::{key_is_usable, still_stands};
+use super::record::act;
+use crate::domain::access::{Permission, Permit, Principal};
+use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName};
+use crate::domain::plan::{Plan, PlannedValue};
+use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
+use crate::domain::secret::SecretText;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::store::host_keys::HostKeyRecord;
+use crate::store::runs::{self as rows, RunRecord, StepRecord};
+use crate::store::{Conn, StoreError, approvals as requests};
+
+/// How long a server has a run to itself without saying that it is alive.
+pub const LEASE: Seconds = Seconds::new(30);
+
+/// A run that this server is to carry out.
+#[derive(Debug)]
+pub struct Assignment {
+    /// Its number.
+    pub number: RunNumber,
+    /// What to do, read from the store and held against its digest.
+    pub plan: Plan,
+    /// Goes into every report.
+    pub fence: i64,
+}
+
+/// A step's news.
+#[derive(Debug, Clone)]
+pub struct StepReport {
+    /// The node.
+    pub node: NodeName,
+    /// The step's place in the plan.
+    pub index: usize,
+    /// The step's name.
+    pub step: StepName,
+    /// The try, from 1.
+    pub attempt: u32,
+    /// Where it stands.
+    pub state: StepState,
+    /// Its exit code.
+    pub exit_code: Option<i32>,
+    /// What else there is to say.
+    pub message: String,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+}
+
+impl App {
+    /// Takes the next queued run that may start, and moves it to `running`. A run whose plan no longer stands is voided
+    /// instead, and the next one is looked at.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn next_assignment(&self, only: Option<RunNumber>) -> AppResult<Option<Assignment>> {
+        loop {
+            let catalogue = self.catalogue().await?;
+            let waiting = self.db.read(|c| rows::queued(c, 200)).await?;
+            let mut taken = None;
+            for run in waiting.into_iter().filter(|r| only.is_none_or(|n| n == r.number)) {
+                if !self.has_room(&catalogue, &run).await? {
+                    continue;
+                }
+                taken = self.take(run.number).await?;
+                if taken.is_some() {
+                    break;
+                }
+            }
+            let Some(taken) = taken else { return Ok(None) };
+            match taken {
+                Taken::Start(assignment) => return Ok(Some(*assignment)),
+                Taken::Gone => continue,
+            }
+        }
+    }
+
+    /// Whether the job's limit leaves a place for this run.
+    async fn has_room(&self, catalogue: &super::catalogue::Catalogue, run: &RunRecord) -> AppResult<bool> {
+        let Some(key) = run.concurrency_key.clone() else { return Ok(true) };
+        let job = catalogue.projects.get(&run.project).and_then(|p| p.jobs.get(&run.job_path));
+        let Some(limit) = job.and_then(|j| j.job.concurrency.as_ref()) else { return Ok(true) };
+        let busy = self.db.read(move |c| rows::count_under_way(c, &key)).await?;
+        Ok(busy < i64::from(limit.limit))
+    }
+
+    async fn take(&self, number: RunNumber) -> AppResult<Option<Taken>> {
+        let now = self.clock.now();
+        let permit = self.own_permit(Permission::Run)?;
+        let catalogue = self.known();
+        let (recorder, owner) = (self.recorder(), self.settings.server.clone());
+        let taken = self
+            .db
+            .write(move |c| {
+                let Some(claimed) = rows::claim(c, &permit, number, &owner, now, now + LEASE.to_delta())? else {
+                    return Ok::<_, AppError>(None);
+                };
+                let run = claimed.run;
+                if run.state != State::Queued {
+                    return Ok(None);
+                }
+                let (text, digest) = rows::plan(c, number)?;
+                let keys = crate::store::host_keys::of_project(c, &run.project)?;
+                let fits = Plan::read_verified(&text, &digest).map_err(|e| e.to_string()).and_then(|plan| {
+                    let signed = plan.policy.is_some();
+                    if signed {
+                        approved_as_is(c, &run)?;
+                        still_stands(&catalogue, &plan, &keys)?;
+                    }
+                    Ok(plan)
+                });
+                let (event, reason) = match &fits {
+                    Ok(_) => (RunEvent::Started, String::new()),
+                    Err(why) => (RunEvent::Voided, format!("Not started: {why}. Ask again if it is still wanted.")),
+                };
+                let (to, _) = run::next(run.state, event, run.start_at, now)
+                    .map_err(|e| AppError::conflict("illegal_transition", e.to_string()))?;
+                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: Some(claimed.fence) };
+                rows::transition(c, &permit, number, &change, now)?;
+                let action = if fits.is_ok() { "run.started" } else { "run.voided" };
+                let detail = json!({ "digest": digest, "server": owner, "reason": reason });
+                let entry = act(&Principal::System, "engine", action, format!("run:{number}"), Some(&run.project), detail);
+                recorder.write(c, &entry)?;
+                Ok(Some(match fits {
+                    Ok(plan) => Taken::Start(Box::new(Assignment { number, plan, fence: claimed.fence })),
+                    Err(_) => Taken::Gone,
+                }))
+            })
+            .await?;
+        self.live.run_changed(number);
+        Ok(taken)
+    }
+
+    /// Says that this server still works on the run; what it was asked to do meanwhile.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken it over: stop, report nothing.
+    pub async fn still_working(&self, assignment: RunNumber, fence: i64) -> AppResult<State> {
+        let permit = self.own_permit(Permission::Run)?;
+        let until = self.clock.now() + LEASE.to_delta();
+        self.db
+            .write(move |c| {
+                rows::extend_lease(c, &permit, assignment, fence, until)?;
+                Ok(rows::get(c, assignment)?.state)
+            })
+            .await
+    }
+
+    /// The state now, without a lease.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn state_of(&self, number: RunNumber) -> AppResult<State> {
+        Ok(self.db.read(move |c| rows::get(c, number)).await?.state)
+    }
+
+    /// Writes how a step stands.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken the run over.
+    pub async fn report_step(&self, number: RunNumber, fence: i64, report: StepReport) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Run)?;
+        let now = self.clock.now();
+        let ended = !matches!(report.state, StepState::Waiting | StepState::Running);
+        let record = StepRecord {
+            node: report.node,
+            step_index: i32::try_from(report.index).unwrap_or(i32::MAX),
+            step_name: report.step,
+            attempt: i32::try_from(report.attempt).unwrap_or(i32::MAX),
+            state: report.state,
+            exit_code: report.exit_code,
+            message: report.message,
+            started_at: report.started_at,
+            ended_at: ended.then_some(now),
+        };
+        self.db.write(move |c| rows::put_step(c, &permit, number, fence, &record)).await?;
+        self.live.run_changed(number);
+        Ok(())
+    }
+
+    /// Notes how long the log is.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken the run over.
+    pub async fn report_log(&self, number: RunNumber, fence: i64, bytes: u64, truncated: bool) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Run)?;
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        Ok(self.db.write(move |c| rows::set_log(c, &permit, number, fence, bytes, truncated)).await?)
+    }
+
+    /// Ends a run.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken it over.
+    pub async fn report_end(&self, number: RunNumber, fence: i64, outcome: WorkOutcome, reason: String) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Run)?;
+        let now = self.clock.now();
+        let recorder = self.recorder();
+        self.db
+            .write(move |c| {
+                let run = rows::get(c, number)?;
+                finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
+                let state = rows::get(c, number)?.state;
+                let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
+                let entry = act(&Principal::System, "engine", "run.ended", format!("run:{number}"), Some(&run.project), detail);
+                recorder.write(c, &entry)?;
+                Ok::<_, AppError>(())
+            })
+            .await?;
+        self.live.run_changed(number);
+        self.live.work_is_there();
+        Ok(())
+    }
+
+    /// Lets time pass over what waits: expires requests, releases scheduled runs, gives up runs whose server is gone.
+    /// How much was done.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn pass_time(&self) -> AppResult<usize> {
+        let now = self.clock.now();
+        let permit = self.own_permit(Permission::Cancel)?;
+        let recorder = self.recorder();
+        let changed = self
+            .db
+            .read(move |c| {
+                let expired = requests::expired(c, now, 100)?;
+                let due = rows::due(c, now, 100)?;
+                let lost = rows::out_of_lease(c, now, 100)?;
+                Ok::<_, StoreError>((expired, due, lost))
+            })
+            .await?;
+        let (expired, due, lost) = changed;
+        let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
+        events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
+        events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
+        // What a server that is gone had begun on a node goes on there or not: it cannot be told from here.
+        let gone = "The server that worked on this run is gone; what its steps did on the nodes is not known. Look at the nodes before you run it again.";
+        events.extend(lost.iter().map(|r| (r.number, RunEvent::Ended(WorkOutcome::Unknown), gone.to_owned())));
+        let count = events.len();
+        for (number, event, reason) in events {
+            let (permit, recorder) = (permit.clone(), recorder.clone());
+            let done = self
+                .db
+                .write(move |c| {
+                    let run = rows::get(c, number)?;
+                    finish(c, &permit, &run, None, event, &reason, now)?;
+                    if event == RunEvent::Expired {
+                        requests::expire_of_run(c, &permit, number, now)?;
+                    }
+                    let state = rows::get(c, number)?.state;
+                    let detail = json!({ "state": state, "reason": reason });
+                    let entry =
+                        act(&Principal::System, "engine", "run.moved_by_time", format!("run:{number}"), Some(&run.project), detail);
+                    recorder.write(c, &entry)?;
+                    Ok::<_, AppError>(())
+                })
+                .await;
+            match done {
+                Ok(()) => self.live.run_changed(number),
+                // Somebody decided at the same moment; they were first.
+                Err(AppError::Refused(_)) => {}
+                Err(fault) => return Err(fault),
+            }
+        }
+        if count > 0 {
+            self.live.work_is_there();
+        }
+        Ok(count)
+    }
+
+    /// The secrets of a plan in clear, by option, read at the moment of use; and the node's key.
+    ///
+    /// # Errors
+    /// When one is gone, or the project may no longer use it.
+    pub async fn secret_value(&self, plan: &Plan, value: &PlannedValue) -> AppResult<SecretText> {
+        let PlannedValue::Secret { path, version } = value else { return Err(AppError::fault("not a secret")) };
+        let permit = self.own_permit(Permission::UseSecret)?;
+        if let Some(id) = path.strip_prefix("typed/") {
+            let bytes = self.vault.open_blob(&self.db, &permit, &plan.project, id).await?;
+            let text = String::from_utf8(bytes).map_err(AppError::fault)?;
+            return Ok(SecretText::new(text));
+        }
+        self.key_value(&plan.project, &KeyPath::parse(path)?, Some(*version)).await
+    }
+
+    /// The value of a key for a project's use.
+    ///
+    /// # Errors
+    /// `key_missing`.
+    pub async fn key_value(&self, project: &ProjectName, path: &KeyPath, version: Option<i64>) -> AppResult<SecretText> {
+        let missing = || AppError::conflict("key_missing", format!("The key store has nothing at `{path}` for this project."));
+        if !key_is_usable(&self.known(), project, path) {
+            return Err(missing());
+        }
+        let permit = self.own_permit(Permission::UseSecret)?;
+        match self.vault.read(&self.db, &permit, path, version).await {
+            Err(StoreError::NotFound { .. }) => Err(missing()),
+            other => Ok(other?),
+        }
+    }
+
+    /// An uploaded file of a plan.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub async fn file_value(&self, plan: &Plan, value: &PlannedValue) -> AppResult<(String, Vec<u8>)> {
+        let PlannedValue::File { name, sha256, .. } = value else { return Err(AppError::fault("not a file")) };
+        let permit = self.own_permit(Permission::UseSecret)?;
+        let bytes = self.vault.open_file(&self.db, &permit, &plan.project, sha256).await?;
+        Ok((name.clone(), bytes))
+    }
+
+    /// The enrolled host keys of a project.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn enrolled(&self, project: &ProjectName) -> AppResult<Vec<HostKeyRecord>> {
+        self.fingerprints(project).await
+    }
+}
+
+enum Taken {
+    Start(Box<Assignment>),
+    Gone,
+}
+
+/// The run's request is approved, for the digest that is about to run.
+fn approved_as_is(c: &mut Conn, run: &RunRecord) -> Result<(), String> {
+    let id = run.approval_id.ok_or("it needs signatures but has no request for them")?;
+    let request = requests::get(c, id).map_err(|e| e.to_string())?;
+    if request.state != crate::domain::approval::RequestState::Approved {
+        return Err(format!("its request for signatures is {}", request.state.as_str()));
+    }
+    if request.plan_digest != run.plan_digest {
+        return Err("what was approved is not what would run".to_owned());
+    }
+    Ok(())
+}
+
+/// Moves a run by an event and writes the change.
+fn finish(
+    c: &mut Conn,
+    permit: &Permit,
+    run: &RunRecord,
+    fence: Option<i64>,
+    event: RunEvent,
+    reason: &str,
+    now: Timestamp,
+) -> AppResult<()> {
+    let (to, _) = run::next(run.state, event, run.start_at, now)
+        .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
+    let change = rows::Change { from: run.state, to, reason: reason.to_owned(), fence };
+    Ok(rows::transition(c, permit, run.number, &change, now)?)
+}
