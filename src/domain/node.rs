@@ -1,4 +1,12 @@
 //! Nodes: the inventory, and Rundeck's node filter.
+//!
+//! Promises that a node's name, host, account and jump hosts can be handed to `ssh` as they are. Knows nothing of files.
+
+mod attributes;
+mod filter;
+
+pub use attributes::{AttributeError, ListedNode};
+pub use filter::{FilterError, NodeFilter};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,3 +61,49 @@ pub struct Jump {
     /// Its SSH port.
     pub port: u16,
 }
+
+impl Node {
+    /// The attribute that a filter, an order or a placeholder names: `name`, `hostname`, `username`, `description`,
+    /// `environment`, `tags` (joined by commas), `os-name` and its kin, or any other as written. `None` when it is
+    /// absent or empty.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<String> {
+        let written = |key: &str| self.attributes.get(key).cloned();
+        let value = match key {
+            "name" | "nodename" => Some(self.name.to_string()),
+            "hostname" => Some(self.host.to_string()),
+            "username" => self.user.as_ref().map(ToString::to_string),
+            "description" => Some(self.description.clone()),
+            "tags" => Some(self.tags.iter().cloned().collect::<Vec<_>>().join(",")),
+            "os-name" => written("osName").or_else(|| written(key)),
+            "os-family" => written("osFamily").or_else(|| written(key)),
+            "os-arch" => written("osArch").or_else(|| written(key)),
+            "os-version" => written("osVersion").or_else(|| written(key)),
+            other => written(other),
+        };
+        value.filter(|v| !v.is_empty())
+    }
+}
+
+/// Sorts nodes by name or by an attribute: as numbers where both are numbers, otherwise as text; nodes without the
+/// attribute come last, and equal ones by name.
+pub fn order_by(nodes: &mut [Node], attribute: &str) {
+    nodes.sort_by(|a, b| {
+        let by_attribute = match (a.attribute(attribute), b.attribute(attribute)) {
+            (Some(a), Some(b)) => match (a.parse::<f64>(), b.parse::<f64>()) {
+                (Ok(x), Ok(y)) => x.total_cmp(&y),
+                // Numbers before text keeps the order total.
+                (Ok(_), Err(_)) => std::cmp::Ordering::Less,
+                (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
+                (Err(_), Err(_)) => a.cmp(&b),
+            },
+            (Some(_), None) => std::cmp::Ordering::Less,
+            (None, Some(_)) => std::cmp::Ordering::Greater,
+            (None, None) => std::cmp::Ordering::Equal,
+        };
+        by_attribute.then_with(|| a.name.cmp(&b.name))
+    });
+}
+
+#[cfg(test)]
+mod tests;

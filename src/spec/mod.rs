@@ -1,1 +1,28 @@
 //! Authored YAML to domain types, with every mistake at once and where it stands; and back.
+//!
+//! Promises that a definition which it hands out is checked as far as can be known without a server, that all mistakes
+//! of a file come together, and that reading is bounded. Works on text and bytes in memory: it opens no file.
+
+mod access;
+mod canonical;
+mod criteria;
+mod cross;
+mod diagnostic;
+mod fields;
+mod folder;
+mod job;
+mod nodes;
+mod project;
+mod report;
+mod rule;
+mod single;
+mod values;
+mod webhook;
+mod xml;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use folder::{Authored, ProjectSpec, check_folder};
+pub use nodes::NodesFormat;
+pub use rule::AuthoredRule;
+pub use single::{read_access, read_job, read_nodes, read_project, read_rule, read_webhook};

@@ -1,0 +1,134 @@
+//! Holds what definitions refer to against what the project has.
+//!
+//! Promises not to blame a reference for a definition that is there but could not be read.
+
+use std::collections::HashSet;
+
+use super::diagnostic::{Diagnostic, Severity};
+use super::fields::suggest;
+use super::folder::ProjectSpec;
+use super::report::{Reference, Refers};
+use crate::domain::access::Member;
+use crate::domain::ids::JobRef;
+use crate::domain::job::Job;
+
+/// What is known of definitions beside those that could be read.
+#[derive(Default)]
+pub(super) struct Known {
+    pub(super) project_lost: bool,
+    pub(super) access_lost: bool,
+    pub(super) jobs_lost: bool,
+    pub(super) webhooks_lost: bool,
+    pub(super) rules_lost: bool,
+    /// Ids and paths of jobs that could not be read.
+    pub(super) broken_jobs: HashSet<String>,
+    /// Names of webhooks, good and broken.
+    pub(super) webhooks: HashSet<String>,
+    /// Names of rules.
+    pub(super) rules: HashSet<String>,
+}
+
+/// Judges every reference.
+pub(super) fn check(spec: &ProjectSpec, known: &Known, references: Vec<Reference>, out: &mut Vec<Diagnostic>) {
+    for reference in references {
+        let Some((severity, code, message, hint)) = judge(spec, known, &reference.to) else { continue };
+        out.push(Diagnostic { severity, code, message, hint, ..reference.at });
+    }
+}
+
+type Finding = (Severity, &'static str, String, Option<String>);
+
+fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
+    let error =
+        |code: &'static str, message: String, hint: Option<String>| Some((Severity::Error, code, message, hint));
+    match to {
+        Refers::Policy(name) => {
+            let policies = &spec.project.approvals;
+            if known.project_lost || policies.contains_key(name) {
+                return None;
+            }
+            let hint = suggest(name.as_str(), policies.keys().map(AsRef::as_ref))
+                .unwrap_or_else(|| "define it in project.yaml under `approvals`".to_owned());
+            error("unknown_policy", format!("project.yaml has no approval policy `{name}`"), Some(hint))
+        }
+        Refers::Channel(name) => {
+            let channels = &spec.project.channels;
+            if known.project_lost || channels.contains_key(name) {
+                return None;
+            }
+            let hint = suggest(name, channels.keys().map(String::as_str))
+                .unwrap_or_else(|| "define it in project.yaml under `channels`".to_owned());
+            error("unknown_channel", format!("project.yaml has no channel `{name}`"), Some(hint))
+        }
+        Refers::Environment(name) => {
+            let environments = &spec.project.environments;
+            if known.project_lost || environments.contains(name) {
+                return None;
+            }
+            let hint = suggest(name.as_str(), environments.iter().map(AsRef::as_ref));
+            error("unknown_environment", format!("project.yaml does not list the environment `{name}`"), hint)
+        }
+        Refers::Job(job) => {
+            if known.jobs_lost || known.broken_jobs.contains(job.as_str()) || find(spec, job).is_some() {
+                return None;
+            }
+            let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
+            let hint = suggest(job.as_str(), paths.iter().map(String::as_str));
+            error("unknown_job", format!("there is no job with the id or the name `{job}`"), hint)
+        }
+        Refers::JobOption(job, option) => {
+            // An unknown job has been told at its own place.
+            let job = find(spec, job)?;
+            if job.options.iter().any(|o| o.name.as_str() == option) {
+                return None;
+            }
+            let hint = suggest(option, job.options.iter().map(|o| o.name.as_str()));
+            error("unknown_option", format!("the job `{}` has no option `{option}`", job.path), hint)
+        }
+        Refers::Role(role) => {
+            if known.access_lost || spec.access.members.get(role).is_some_and(|m| !m.is_empty()) {
+                return None;
+            }
+            if !spec.access.roles.contains_key(role) && !spec.access.members.contains_key(role) {
+                let hint = suggest(role.as_str(), spec.access.roles.keys().map(AsRef::as_ref))
+                    .unwrap_or_else(|| "define it in access.yaml under `roles`".to_owned());
+                return error("unknown_role", format!("access.yaml has no role `{role}`"), Some(hint));
+            }
+            let hint = format!("add somebody to `members: {{{role}: [user:NAME]}}` in access.yaml");
+            Some((Severity::Warning, "role_without_members", format!("nobody holds the role `{role}`"), Some(hint)))
+        }
+        Refers::Source(source) => {
+            let (lost, has) = match source.split_once(':') {
+                Some(("webhook", name)) => (known.webhooks_lost, known.webhooks.contains(name)),
+                Some((_, name)) => (known.rules_lost, known.rules.contains(name)),
+                None => (true, true),
+            };
+            if lost || has {
+                return None;
+            }
+            error(
+                "unknown_source",
+                format!("the project has no `{source}`"),
+                Some("remove it, or check its name".to_owned()),
+            )
+        }
+        Refers::Service(name) => {
+            let is = |member: &Member| matches!(member, Member::Service(service) if service.as_str() == name);
+            if known.access_lost || spec.access.members.values().flatten().any(is) {
+                return None;
+            }
+            let message = format!("the service account `{name}` holds no role, so every delivery will be refused");
+            let hint = format!("add `service:{name}` to a role's members in access.yaml");
+            Some((Severity::Warning, "service_without_role", message, Some(hint)))
+        }
+    }
+}
+
+/// The job of an id or of a group and name.
+fn find<'s>(spec: &'s ProjectSpec, job: &JobRef) -> Option<&'s Job> {
+    let text = job.as_str();
+    let mut jobs = spec.jobs.iter().map(|j| &j.value);
+    jobs.clone()
+        .find(|j| j.id.as_ref().is_some_and(|id| id.as_str() == text))
+        .or_else(|| jobs.find(|j| j.path.to_string() == text))
+}
