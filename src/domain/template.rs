@@ -186,7 +186,9 @@ fn tokens(source: &str) -> Result<Vec<Token>, TemplateError> {
                     None => {
                         return Err(TemplateError {
                             offset: start,
-                            message: format!("the quote {first} is never closed; close it, or double it to mean itself"),
+                            message: format!(
+                                "the quote {first} is never closed; close it, or double it to mean itself"
+                            ),
                         });
                     }
                     Some((at, c)) if c == first => {
