@@ -1,6 +1,19 @@
 //! Commands as prepared statements: the author's shell text with `${…}` placeholders becomes a program with variables.
+//!
+//! Promises that a compiled text holds only what the author wrote and references to variables, each quoted for the
+//! place where it stands. A value is never part of it. Where a quoted reference would still not help, because a shell
+//! or another interpreter parses the result again, the placeholder is refused with the way round.
+//! Source of the quoting rules: POSIX.1-2024, Shell Command Language, sections 2.2 to 2.7.
 
 use serde::{Deserialize, Serialize};
+
+mod illustrate;
+mod placeholder;
+mod programs;
+mod scan;
+
+pub use illustrate::illustrate;
+pub use placeholder::{references, script_hint};
 
 /// What a placeholder of a command stands for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,6 +26,19 @@ pub enum Reference {
     Run(String),
     /// `${job.name}`, `${job.group}`, `${job.id}`.
     Job(String),
+}
+
+impl Reference {
+    /// The shell variable that holds the value: `OPTION_SERVICE`, `NODE_NAME`, `RUN_NUMBER`, `JOB_ID`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        match self {
+            Self::Option(name) => option_variable(name),
+            Self::Node(field) => variable("NODE_", field),
+            Self::Run(field) => variable("RUN_", field),
+            Self::Job(field) => variable("JOB_", field),
+        }
+    }
 }
 
 /// A step's command, compiled: shell text in which every value is a quoted variable.
@@ -39,19 +65,39 @@ pub struct CommandError {
 }
 
 /// Compiles a `run:` text. Every `${option.x}` and the like becomes a quoted reference to a shell variable; the value
-/// never becomes shell text.
+/// never becomes shell text. What is not a placeholder, such as the shell's own `${HOME}`, stays as it is.
 ///
 /// # Errors
-/// All mistakes at once: unknown options, secrets, placeholders where a shell would parse the value again.
+/// All mistakes at once, by place: unknown options, secrets, placeholders where a shell would parse the value again,
+/// quotes that are never closed.
 pub fn compile(text: &str, options: &[super::option::OptionSpec]) -> Result<Program, Vec<CommandError>> {
-    let _ = options;
-    Ok(Program { text: text.to_owned(), variables: Vec::new() })
+    scan::compile(text, options)
 }
 
 /// The environment variable of an option: `db-name` becomes `OPTION_DB_NAME`.
 #[must_use]
 pub fn option_variable(name: &super::ids::OptionName) -> String {
     variable("OPTION_", name.as_str())
+}
+
+/// Pairs of options that would share one variable, such as `db-name` and `db_name`. A job may not have any.
+#[must_use]
+pub fn colliding_variables(
+    options: &[super::option::OptionSpec],
+) -> Vec<(super::ids::OptionName, super::ids::OptionName)> {
+    let mut first = std::collections::BTreeMap::new();
+    let mut pairs = Vec::new();
+    for option in options {
+        match first.entry(option_variable(&option.name)) {
+            std::collections::btree_map::Entry::Vacant(slot) => {
+                slot.insert(&option.name);
+            }
+            std::collections::btree_map::Entry::Occupied(taken) => {
+                pairs.push(((*taken.get()).clone(), option.name.clone()));
+            }
+        }
+    }
+    pairs
 }
 
 fn variable(prefix: &str, name: &str) -> String {
@@ -65,3 +111,6 @@ fn variable(prefix: &str, name: &str) -> String {
 pub fn node_variable(name: &str) -> String {
     variable("NODE_", name)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,370 @@
 //! Masking: secrets are cut out of output before it is stored, over chunk borders and in their usual encodings.
+//!
+//! Promises that what [`Masker`] lets through does not depend on how the output was cut into chunks, and that no more
+//! bytes are held back than could be the beginning of a secret. It cannot know secrets that a command transformed in
+//! another way (hashed, reversed, split), and it does not mask secrets shorter than [`SHORTEST`] bytes: they would
+//! blank out half of every log and protect nothing.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use base64::Engine as _;
+
+use super::secret::SecretText;
+
+/// Secrets with fewer bytes are not masked.
+pub const SHORTEST: usize = 3;
+
+/// Lines of a multi-line secret with fewer bytes are not masked by themselves.
+const SHORTEST_LINE: usize = 6;
+
+/// Encoded forms with fewer bytes are not masked: they would hit by chance.
+const SHORTEST_ENCODED: usize = 4;
+
+/// What stands in the output where a secret stood.
+pub const REPLACEMENT: &[u8] = b"[secret]";
+
+/// Knows every form of the secrets of one run. Made once, shared by all its streams.
+#[derive(Debug, Clone, Default)]
+pub struct Masker {
+    automaton: std::sync::Arc<Automaton>,
+}
+
+impl Masker {
+    /// Prepares the forms of these secrets: exact, base64 (both alphabets, every alignment), URL-encoded, JSON-escaped,
+    /// and each longer line by itself.
+    #[must_use]
+    pub fn new(secrets: &[SecretText]) -> Self {
+        let mut forms = BTreeSet::new();
+        for secret in secrets {
+            let whole = secret.expose();
+            forms_of(whole, &mut forms);
+            let trimmed = whole.trim_end_matches(['\r', '\n']);
+            if trimmed.len() < whole.len() {
+                forms_of(trimmed, &mut forms);
+            }
+            if trimmed.contains('\n') {
+                for line in trimmed.lines().map(str::trim).filter(|line| line.len() >= SHORTEST_LINE) {
+                    forms.insert(line.as_bytes().to_vec());
+                }
+            }
+        }
+        Self { automaton: std::sync::Arc::new(Automaton::new(&forms)) }
+    }
+
+    /// Starts on a new stream of output. Each of a step's streams has its own.
+    #[must_use]
+    pub fn stream(&self) -> MaskStream {
+        MaskStream { automaton: self.automaton.clone(), state: 0, held: VecDeque::new(), in_secret: false }
+    }
+
+    /// Masks a text that is there as a whole.
+    #[must_use]
+    pub fn mask(&self, text: &[u8]) -> Vec<u8> {
+        let mut stream = self.stream();
+        let mut out = stream.push(text);
+        out.extend(stream.finish());
+        out
+    }
+}
+
+/// One stream of output on its way through the mask.
+#[derive(Debug)]
+pub struct MaskStream {
+    automaton: std::sync::Arc<Automaton>,
+    state: u32,
+    /// Bytes that may belong to a secret, and whether they are known to.
+    held: VecDeque<(u8, bool)>,
+    /// Whether the last byte that was let go belonged to a secret, so that one secret gives one replacement.
+    in_secret: bool,
+}
+
+impl MaskStream {
+    /// Takes the next chunk and gives back what is safe to store.
+    pub fn push(&mut self, chunk: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(chunk.len());
+        let automaton = self.automaton.clone();
+        for &byte in chunk {
+            self.state = automaton.step(self.state, byte);
+            self.held.push_back((byte, false));
+            let (depth, matched) = automaton.facts(self.state);
+            for slot in self.held.iter_mut().rev().take(matched) {
+                slot.1 = true;
+            }
+            while self.held.len() > depth {
+                self.release(&mut out);
+            }
+        }
+        out
+    }
+
+    /// Ends the stream: nothing can become a secret any more, so the rest is let go.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.held.len());
+        while !self.held.is_empty() {
+            self.release(&mut out);
+        }
+        self.state = 0;
+        out
+    }
+
+    fn release(&mut self, out: &mut Vec<u8>) {
+        if let Some((byte, secret)) = self.held.pop_front() {
+            match (secret, self.in_secret) {
+                (false, _) => out.push(byte),
+                (true, false) => out.extend_from_slice(REPLACEMENT),
+                (true, true) => {}
+            }
+            self.in_secret = secret;
+        }
+    }
+}
+
+/// Aho and Corasick's automaton, kept here because the stream needs each state's depth: that is how many bytes may
+/// still become a secret.
+#[derive(Debug, Default)]
+struct Automaton {
+    next: HashMap<(u32, u8), u32>,
+    nodes: Vec<NodeFacts>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct NodeFacts {
+    depth: usize,
+    /// Length of the longest form that ends here.
+    matched: usize,
+    fail: u32,
+}
+
+impl Automaton {
+    fn new(forms: &BTreeSet<Vec<u8>>) -> Self {
+        let mut this = Self { next: HashMap::new(), nodes: vec![NodeFacts::default()] };
+        let mut children: Vec<Vec<(u8, u32)>> = vec![Vec::new()];
+        for form in forms {
+            let mut at = 0;
+            for (i, &byte) in form.iter().enumerate() {
+                at = if let Some(&to) = this.next.get(&(at, byte)) {
+                    to
+                } else {
+                    let to = u32::try_from(this.nodes.len()).unwrap_or(u32::MAX);
+                    this.nodes.push(NodeFacts { depth: i + 1, matched: 0, fail: 0 });
+                    children.push(Vec::new());
+                    if let Some(list) = children.get_mut(at as usize) {
+                        list.push((byte, to));
+                    }
+                    this.next.insert((at, byte), to);
+                    to
+                };
+            }
+            if let Some(node) = this.nodes.get_mut(at as usize) {
+                node.matched = node.depth;
+            }
+        }
+        // Breadth first, so that the state a node falls back to is complete before the node is.
+        let mut queue: VecDeque<u32> = VecDeque::from([0]);
+        while let Some(at) = queue.pop_front() {
+            let fail = this.node(at).fail;
+            for &(byte, to) in children.get(at as usize).map(Vec::as_slice).unwrap_or_default() {
+                let back = if at == 0 { 0 } else { this.step(fail, byte) };
+                let longest = this.node(back).matched;
+                if let Some(node) = this.nodes.get_mut(to as usize) {
+                    node.fail = back;
+                    node.matched = node.matched.max(longest);
+                }
+                queue.push_back(to);
+            }
+        }
+        this
+    }
+
+    fn node(&self, state: u32) -> NodeFacts {
+        self.nodes.get(state as usize).copied().unwrap_or_default()
+    }
+
+    fn step(&self, mut state: u32, byte: u8) -> u32 {
+        loop {
+            if let Some(&to) = self.next.get(&(state, byte)) {
+                return to;
+            }
+            if state == 0 {
+                return 0;
+            }
+            state = self.node(state).fail;
+        }
+    }
+
+    fn facts(&self, state: u32) -> (usize, usize) {
+        let node = self.node(state);
+        (node.depth, node.matched)
+    }
+}
+
+fn forms_of(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
+    if secret.len() < SHORTEST {
+        return;
+    }
+    forms.insert(secret.as_bytes().to_vec());
+    let encoded = base64_forms(secret.as_bytes()).into_iter().chain(url_forms(secret)).chain(json_forms(secret));
+    forms.extend(encoded.map(String::into_bytes).filter(|form| form.len() >= SHORTEST_ENCODED));
+}
+
+/// The characters of a base64 text that depend on the secret alone, wherever it stands in the encoded bytes.
+fn base64_forms(secret: &[u8]) -> Vec<String> {
+    let mut out = Vec::new();
+    for before in 0..3usize {
+        let mut bytes = vec![0; before];
+        bytes.extend_from_slice(secret);
+        let first = (before * 8).div_ceil(6);
+        let end = bytes.len() * 8 / 6;
+        for text in [
+            base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes),
+            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&bytes),
+        ] {
+            if let Some(part) = text.get(first..end) {
+                out.push(part.to_owned());
+            }
+        }
+    }
+    out
+}
+
+fn url_forms(secret: &str) -> Vec<String> {
+    let mut out = Vec::new();
+    // What RFC 3986, HTML forms and JavaScript's encodeURIComponent leave as it is.
+    for (plain, plus) in [("-_.~", false), ("-_.~", true), ("*-._", true), ("-_.!~*'()", false)] {
+        for upper in [true, false] {
+            let mut text = String::new();
+            for byte in secret.bytes() {
+                if byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte) {
+                    text.push(char::from(byte));
+                } else if byte == b' ' && plus {
+                    text.push('+');
+                } else if upper {
+                    text.push_str(&format!("%{byte:02X}"));
+                } else {
+                    text.push_str(&format!("%{byte:02x}"));
+                }
+            }
+            out.push(text);
+        }
+    }
+    out
+}
+
+fn json_forms(secret: &str) -> Vec<String> {
+    let quoted = serde_json::Value::from(secret).to_string();
+    let inner = quoted.trim_start_matches('"').to_owned();
+    let inner = inner.strip_suffix('"').unwrap_or(&inner).to_owned();
+    let ascii = |upper: bool| {
+        let mut text = String::new();
+        for c in inner.chars() {
+            if c.is_ascii() {
+                text.push(c);
+            } else {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    text.push_str(&if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") });
+                }
+            }
+        }
+        text
+    };
+    vec![inner.replace('/', "\\/"), ascii(true), ascii(false), inner]
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn masker(secrets: &[&str]) -> Masker {
+        Masker::new(&secrets.iter().map(|s| SecretText::new((*s).to_owned())).collect::<Vec<_>>())
+    }
+
+    fn masked(secret: &str, text: &str) -> String {
+        String::from_utf8(masker(&[secret]).mask(text.as_bytes())).unwrap()
+    }
+
+    #[test]
+    fn every_form_is_masked() {
+        let secret = "pa ss/w\"örd\\1";
+        assert_eq!(masked(secret, "x pa ss/w\"örd\\1 y"), "x [secret] y");
+        assert_eq!(masked(secret, "q=pa+ss%2Fw%22%C3%B6rd%5C1&"), "q=[secret]&");
+        assert_eq!(masked(secret, "q=pa%20ss%2fw%22%c3%b6rd%5c1&"), "q=[secret]&");
+        assert_eq!(masked(secret, r#"{"p":"pa ss/w\"örd\\1"}"#), r#"{"p":"[secret]"}"#);
+        assert_eq!(masked(secret, r#"{"p":"pa ss\/w\"örd\\1"}"#), r#"{"p":"[secret]"}"#);
+        assert_eq!(masked(secret, "{\"p\":\"pa ss/w\\\"\\u00f6rd\\\\1\"}"), r#"{"p":"[secret]"}"#);
+        for prefix in ["", "a", "ab", "user:"] {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{prefix}{secret} tail"));
+            assert!(masked(secret, &encoded).contains("[secret]"), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn lines_of_a_key_are_masked_by_themselves() {
+        let key = "-----BEGIN KEY-----\nAAAABBBB\nCC\n-----END KEY-----\n";
+        assert_eq!(masked(key, "> AAAABBBB <"), "> [secret] <");
+        assert_eq!(masked(key, "CC"), "CC");
+        assert_eq!(masked("hunter2\n", "it is hunter2."), "it is [secret].");
+    }
+
+    #[test]
+    fn overlapping_secrets_leave_nothing() {
+        assert_eq!(masked("abab", "xababaxx"), "x[secret]axx");
+        assert_eq!(masked("abab", "ababab"), "[secret]");
+        assert_eq!(masked("aaa", "aaaaab"), "[secret]b");
+        let both = masker(&["secret", "secretlong", "cretl"]);
+        assert_eq!(both.mask(b"a secretlo b secretlong c"), b"a [secret]o b [secret] c");
+    }
+
+    #[test]
+    fn short_secrets_are_left_alone() {
+        assert_eq!(masked("ab", "ab"), "ab");
+        assert_eq!(masked("", "ab"), "ab");
+    }
+
+    #[test]
+    fn only_what_could_be_a_secret_is_held_back() {
+        let masker = masker(&["hunter2"]);
+        let mut stream = masker.stream();
+        assert_eq!(stream.push(b"go hun"), b"go ");
+        assert_eq!(stream.push(b"ting"), b"hunting");
+        assert_eq!(stream.push(b" hunter"), b" ");
+        assert_eq!(stream.push(b"2"), b"");
+        assert_eq!(stream.finish(), b"[secret]");
+    }
+
+    proptest! {
+        #[test]
+        fn chunks_never_change_the_result(
+            secrets in proptest::collection::vec("[ab]{3,6}|[ab\n]{8,16}", 1..4),
+            text in proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(b'\n'), Just(b'%')], 0..200),
+            cuts in proptest::collection::vec(1usize..9, 1..40),
+        ) {
+            let refs: Vec<&str> = secrets.iter().map(String::as_str).collect();
+            let masker = masker(&refs);
+            let whole = masker.mask(&text);
+            let mut stream = masker.stream();
+            let mut out = Vec::new();
+            let mut rest = text.as_slice();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (now, later) = rest.split_at((*cut).min(rest.len()));
+                out.extend(stream.push(now));
+                rest = later;
+            }
+            out.extend(stream.finish());
+            prop_assert_eq!(&out, &whole);
+            let shown = String::from_utf8(whole).unwrap().replace("[secret]", "\0");
+            for secret in &secrets {
+                prop_assert!(!shown.contains(secret.as_str()), "{:?} survives in {:?}", secret, shown);
+            }
+        }
+
+        #[test]
+        fn any_secret_disappears(secret in ".{3,40}", before in ".{0,20}", after in ".{0,20}") {
+            let out = masked(&secret, &format!("{before}{secret}{after}"));
+            let rest: String = out.split("[secret]").collect::<Vec<_>>().join("\0");
+            prop_assert!(out.contains("[secret]") && !rest.contains(&secret));
+        }
+    }
+}

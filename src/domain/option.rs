@@ -11,6 +11,14 @@ use super::ids::{KeyPath, OptionName};
 use super::secret::SecretText;
 use super::time::Seconds;
 
+mod json;
+mod kinds;
+mod text;
+mod validate;
+
+pub use json::supplied_from_json;
+pub use validate::{check_default, validate};
+
 /// One option of a job, as its author declared it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptionSpec {
