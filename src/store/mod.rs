@@ -12,22 +12,33 @@ mod migrate;
 mod page;
 mod permit;
 mod pool;
+mod root_key;
 mod schema;
 mod writer;
 
+pub mod anchor;
+pub mod approvals;
 pub mod audit;
+pub mod blobs;
 pub mod column;
 pub mod definitions;
+pub mod events;
+pub mod host_keys;
+pub mod idempotency;
 pub mod installation;
 pub mod projects;
-
 pub mod runs;
+pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod tokens;
 pub mod users;
+pub mod vault;
+pub mod webhook_tokens;
 
 pub use connection::Conn;
 pub use db::{Db, Options};
 pub use error::StoreError;
 pub use page::MAX_LIMIT;
+pub use root_key::RootKey;
+pub use vault::Vault;

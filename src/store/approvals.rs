@@ -1,0 +1,298 @@
+//! Approval requests and their signatures. What a signature is worth, `domain::approval` says.
+
+use std::collections::BTreeSet;
+
+use diesel::prelude::*;
+
+use crate::domain::access::{Permission, Permit, Principal};
+use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
+use crate::domain::digest::Digest;
+use crate::domain::ids::{ApprovalId, JobPath, ProjectName, RoleName, RunNumber, UserName};
+use crate::domain::time::Timestamp;
+
+use super::column::{Json, MaybeStamp, Stamp, json, stamp};
+use super::connection::{Conn, MultiBackend};
+use super::error::StoreError;
+use super::page::limit;
+use super::permit;
+use super::schema::{approvals, signatures};
+
+/// An approval request.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = approvals, check_for_backend(MultiBackend))]
+pub struct ApprovalRecord {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The run that waits for it.
+    pub run: RunNumber,
+    /// The run's project.
+    pub project: ProjectName,
+    /// The run's job.
+    pub job_path: JobPath,
+    /// Where it stands.
+    pub state: RequestState,
+    /// The policy as it was when the plan was frozen.
+    #[diesel(deserialize_as = Json<ApprovalPolicy>)]
+    pub policy: ApprovalPolicy,
+    /// The lines that apply.
+    #[diesel(deserialize_as = Json<Vec<Need>>)]
+    pub need: Vec<Need>,
+    /// The digest that signers approve.
+    pub plan_digest: Digest,
+    /// Who asked for the run.
+    pub requester: Principal,
+    /// When.
+    #[diesel(deserialize_as = Stamp)]
+    pub created_at: Timestamp,
+    /// When it expires undecided.
+    #[diesel(deserialize_as = Stamp)]
+    pub expires_at: Timestamp,
+    /// When it left `pending`.
+    #[diesel(deserialize_as = MaybeStamp)]
+    pub decided_at: Option<Timestamp>,
+    /// Why it is void.
+    pub void_reason: Option<String>,
+}
+
+/// A request to be made.
+#[derive(Debug, Clone)]
+pub struct NewApproval {
+    /// Its id.
+    pub id: ApprovalId,
+    /// The run that waits for it.
+    pub run: RunNumber,
+    /// The run's project.
+    pub project: ProjectName,
+    /// The run's job.
+    pub job_path: JobPath,
+    /// The policy.
+    pub policy: ApprovalPolicy,
+    /// The lines that apply.
+    pub need: Vec<Need>,
+    /// The plan's digest.
+    pub plan_digest: Digest,
+    /// Who asked for the run.
+    pub requester: Principal,
+    /// When it expires undecided.
+    pub expires_at: Timestamp,
+}
+
+/// What somebody decided.
+#[derive(Debug, Clone, PartialEq, Eq, Queryable, Selectable)]
+#[diesel(table_name = signatures, check_for_backend(MultiBackend))]
+pub struct SignatureRecord {
+    /// Who.
+    #[diesel(column_name = user_name)]
+    pub user: UserName,
+    /// Yes or no.
+    pub verdict: Verdict,
+    /// Why, in their words.
+    pub reason: String,
+    /// The roles that they held then.
+    #[diesel(deserialize_as = Json<BTreeSet<RoleName>>)]
+    pub roles: BTreeSet<RoleName>,
+    /// The digest that they looked at.
+    pub digest: Digest,
+    /// From where.
+    pub source: String,
+    /// When.
+    #[diesel(column_name = signed_at, deserialize_as = Stamp)]
+    pub at: Timestamp,
+}
+
+/// Which requests are wanted. What is empty does not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// In this state.
+    pub state: Option<RequestState>,
+    /// In any of these projects.
+    pub projects: Vec<ProjectName>,
+}
+
+fn missing(id: ApprovalId) -> StoreError {
+    StoreError::not_found(format!("approval request {id}"))
+}
+
+/// Writes a request, pending.
+///
+/// # Errors
+/// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
+pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) -> Result<(), StoreError> {
+    permit::job(permit, &new.project, &new.job_path)?;
+    let row = (
+        approvals::id.eq(new.id.to_string()),
+        approvals::run.eq(new.run.get()),
+        approvals::project.eq(new.project.as_str()),
+        approvals::job_path.eq(new.job_path.to_string()),
+        approvals::state.eq(RequestState::Pending.as_str()),
+        approvals::policy.eq(json(&new.policy)?),
+        approvals::need.eq(json(&new.need)?),
+        approvals::plan_digest.eq(new.plan_digest.to_string()),
+        approvals::requester.eq(new.requester.to_string()),
+        approvals::created_at.eq(stamp(now)),
+        approvals::expires_at.eq(stamp(new.expires_at)),
+    );
+    diesel::insert_into(approvals::table).values(row).execute(c)?;
+    Ok(())
+}
+
+/// The request of this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`]; those of the database.
+pub fn get(c: &mut Conn, id: ApprovalId) -> Result<ApprovalRecord, StoreError> {
+    let found = approvals::table.find(id.to_string()).select(ApprovalRecord::as_select()).first(c).optional()?;
+    found.ok_or_else(|| missing(id))
+}
+
+/// The request of this id with its signatures in the order in which they came.
+///
+/// # Errors
+/// As [`get`].
+pub fn get_signed(c: &mut Conn, id: ApprovalId) -> Result<(ApprovalRecord, Vec<SignatureRecord>), StoreError> {
+    let approval = get(c, id)?;
+    let mut signed: Vec<SignatureRecord> = signatures::table
+        .filter(signatures::approval.eq(id.to_string()))
+        .select(SignatureRecord::as_select())
+        .load(c)?;
+    signed.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    Ok((approval, signed))
+}
+
+/// Adds a signature to a pending request. One person signs once.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when the request is not pending any more or the person has signed;
+/// [`StoreError::PermitMismatch`] unless the permit is the signer's own `approve` on the job; those of the database.
+pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &SignatureRecord) -> Result<(), StoreError> {
+    let approval = locked(c, id)?;
+    permit::job(permit, &approval.project, &approval.job_path)?;
+    let own = permit.actor().principal == Principal::User(signature.user.clone());
+    if !own || permit.permission() != Permission::Approve {
+        return Err(StoreError::PermitMismatch {
+            permit: format!("{} by {}", permit.permission(), permit.actor().principal),
+            row: format!("a signature of user:{}", signature.user),
+        });
+    }
+    if approval.state != RequestState::Pending {
+        return Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str())));
+    }
+    let there = signatures::table.find((id.to_string(), signature.user.as_str()));
+    if diesel::select(diesel::dsl::exists(there)).get_result(c)? {
+        return Err(StoreError::conflict(format!("{} has signed already", signature.user)));
+    }
+    let row = (
+        signatures::approval.eq(id.to_string()),
+        signatures::user_name.eq(signature.user.as_str()),
+        signatures::verdict.eq(signature.verdict.as_str()),
+        signatures::reason.eq(&signature.reason),
+        signatures::roles.eq(json(&signature.roles)?),
+        signatures::digest.eq(signature.digest.to_string()),
+        signatures::source.eq(&signature.source),
+        signatures::signed_at.eq(stamp(signature.at)),
+    );
+    diesel::insert_into(signatures::table).values(row).execute(c)?;
+    Ok(())
+}
+
+/// The request, which no other transaction can change until this one ends: two last signatures that come at once see
+/// each other.
+///
+/// # Errors
+/// As [`get`].
+pub fn locked(c: &mut Conn, id: ApprovalId) -> Result<ApprovalRecord, StoreError> {
+    if let Conn::Postgres(c) = c {
+        let row = approvals::table.find(id.to_string()).select(approvals::id).for_update();
+        row.first::<String>(c).optional()?.ok_or_else(|| missing(id))?;
+    }
+    get(c, id)
+}
+
+/// Moves a request from `pending` to another state. The reason is kept where it becomes void.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when it is not in `from` any more; [`StoreError::NotFound`];
+/// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
+pub fn set_state(
+    c: &mut Conn,
+    permit: &Permit,
+    id: ApprovalId,
+    from: RequestState,
+    to: RequestState,
+    void_reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let approval = get(c, id)?;
+    permit::job(permit, &approval.project, &approval.job_path)?;
+    let unchanged =
+        approvals::table.filter(approvals::id.eq(id.to_string())).filter(approvals::state.eq(from.as_str()));
+    let change = (
+        approvals::state.eq(to.as_str()),
+        approvals::decided_at.eq(stamp(now)),
+        approvals::void_reason.eq(void_reason),
+    );
+    match diesel::update(unchanged).set(change).execute(c)? {
+        1 => Ok(()),
+        _ => Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str()))),
+    }
+}
+
+/// Requests from the newest on, after the last one of the page before.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(
+    c: &mut Conn,
+    filter: &Filter,
+    after: Option<(Timestamp, ApprovalId)>,
+    wanted: u32,
+) -> Result<Vec<ApprovalRecord>, StoreError> {
+    if filter.projects.is_empty() {
+        return walk(c, filter.state, None, after, wanted);
+    }
+    let mut found = Vec::new();
+    for project in &filter.projects {
+        found.extend(walk(c, filter.state, Some(project), after, wanted)?);
+    }
+    found.sort_by_key(|a| std::cmp::Reverse((a.created_at, a.id)));
+    found.dedup_by_key(|a| a.id);
+    found.truncate(usize::try_from(limit(wanted)).unwrap_or_default());
+    Ok(found)
+}
+
+fn walk(
+    c: &mut Conn,
+    state: Option<RequestState>,
+    project: Option<&ProjectName>,
+    after: Option<(Timestamp, ApprovalId)>,
+    wanted: u32,
+) -> Result<Vec<ApprovalRecord>, StoreError> {
+    let mut query = approvals::table.select(ApprovalRecord::as_select()).into_boxed();
+    if let Some(state) = state {
+        query = query.filter(approvals::state.eq(state.as_str()));
+    }
+    if let Some(project) = project {
+        query = query.filter(approvals::project.eq(project.as_str()));
+    }
+    if let Some((at, id)) = after {
+        let at = stamp(at);
+        query = query
+            .filter(approvals::created_at.le(at))
+            .filter(approvals::created_at.lt(at).or(approvals::id.lt(id.to_string())));
+    }
+    Ok(query.order((approvals::created_at.desc(), approvals::id.desc())).limit(limit(wanted)).load(c)?)
+}
+
+/// Pending requests whose time has run out, the earliest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn expired(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<ApprovalRecord>, StoreError> {
+    Ok(approvals::table
+        .filter(approvals::state.eq(RequestState::Pending.as_str()))
+        .filter(approvals::expires_at.le(stamp(now)))
+        .order(approvals::expires_at)
+        .limit(limit(wanted))
+        .select(ApprovalRecord::as_select())
+        .load(c)?)
+}

@@ -1,0 +1,194 @@
+//! Events: each delivery once, with what was decided about it.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+
+use crate::domain::access::{Permit, Resource};
+use crate::domain::event::{Event, EventVerdict};
+use crate::domain::ids::{EventId, ProjectName, RunNumber};
+use crate::domain::time::Timestamp;
+
+use super::column::{Json, Stamp, event_verdict_word, json, stamp};
+use super::connection::{Conn, MultiBackend, on_each};
+use super::error::StoreError;
+use super::page::limit;
+use super::permit;
+use super::schema::events;
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events, check_for_backend(MultiBackend))]
+struct Row {
+    id: EventId,
+    project: ProjectName,
+    #[diesel(deserialize_as = Stamp)]
+    received_at: Timestamp,
+    source: String,
+    event_type: String,
+    payload: String,
+    dedupe_key: String,
+    verdict: EventVerdict,
+    detail: String,
+    run: Option<RunNumber>,
+}
+
+impl From<Row> for Event {
+    fn from(row: Row) -> Self {
+        let Row { id, project, received_at, source, event_type, payload, dedupe_key, verdict, detail, run } = row;
+        Self { id, project, received_at, source, event_type, payload, dedupe_key, verdict, detail, run }
+    }
+}
+
+/// What became of an event that was to be stored.
+#[derive(Debug, Clone)]
+pub enum Stored {
+    /// It is new.
+    Inserted,
+    /// One with the same key is there.
+    Duplicate(Box<Event>),
+}
+
+/// A webhook's events may be written by who has the webhook; all others need the project's events.
+fn check(permit: &Permit, project: &ProjectName, source: &str) -> Result<(), StoreError> {
+    if let (Resource::Webhook { project: p, name }, Some(webhook)) =
+        (permit.resource(), source.strip_prefix("webhook:"))
+        && p == project
+        && name == webhook
+    {
+        return Ok(());
+    }
+    permit::exactly(permit, &Resource::Events { project: project.clone() })
+}
+
+/// Stores an event unless one with its project, source and key is there. Of many that come at once one is stored.
+///
+/// # Errors
+/// [`StoreError::PermitMismatch`] without a permit for the webhook or the project's events; those of the database.
+pub fn insert_event_once(
+    c: &mut Conn,
+    permit: &Permit,
+    event: &Event,
+    headers: &BTreeMap<String, String>,
+) -> Result<Stored, StoreError> {
+    check(permit, &event.project, &event.source)?;
+    let row = (
+        events::id.eq(event.id.to_string()),
+        events::project.eq(event.project.as_str()),
+        events::source.eq(&event.source),
+        events::event_type.eq(&event.event_type),
+        events::payload.eq(&event.payload),
+        events::headers.eq(json(headers)?),
+        events::dedupe_key.eq(&event.dedupe_key),
+        events::received_at.eq(stamp(event.received_at)),
+        events::verdict.eq(event_verdict_word(event.verdict)),
+        events::detail.eq(&event.detail),
+        events::run.eq(event.run.map(RunNumber::get)),
+    );
+    let once = (events::project, events::source, events::dedupe_key);
+    let rows = on_each!(c, c => diesel::insert_into(events::table)
+        .values(row)
+        .on_conflict(once)
+        .do_nothing()
+        .execute(c))?;
+    if rows == 1 {
+        return Ok(Stored::Inserted);
+    }
+    let there: Row = events::table
+        .filter(events::project.eq(event.project.as_str()))
+        .filter(events::source.eq(&event.source))
+        .filter(events::dedupe_key.eq(&event.dedupe_key))
+        .select(Row::as_select())
+        .first(c)?;
+    Ok(Stored::Duplicate(Box::new(there.into())))
+}
+
+/// Writes what was decided.
+///
+/// # Errors
+/// [`StoreError::NotFound`]; otherwise as [`insert_event_once`].
+pub fn set_verdict(
+    c: &mut Conn,
+    permit: &Permit,
+    id: EventId,
+    verdict: EventVerdict,
+    detail: &str,
+    run: Option<RunNumber>,
+) -> Result<(), StoreError> {
+    let event = get(c, id)?;
+    check(permit, &event.project, &event.source)?;
+    let change = (
+        events::verdict.eq(event_verdict_word(verdict)),
+        events::detail.eq(detail),
+        events::run.eq(run.map(RunNumber::get)),
+    );
+    diesel::update(events::table.find(id.to_string())).set(change).execute(c)?;
+    Ok(())
+}
+
+/// The event of this id.
+///
+/// # Errors
+/// [`StoreError::NotFound`]; those of the database.
+pub fn get(c: &mut Conn, id: EventId) -> Result<Event, StoreError> {
+    let row: Option<Row> = events::table.find(id.to_string()).select(Row::as_select()).first(c).optional()?;
+    row.map(Event::from).ok_or_else(|| StoreError::not_found(format!("event {id}")))
+}
+
+/// The headers that were kept of the delivery.
+///
+/// # Errors
+/// As [`get`].
+pub fn headers(c: &mut Conn, id: EventId) -> Result<BTreeMap<String, String>, StoreError> {
+    let found = events::table.find(id.to_string()).select(events::headers).first::<Json<_>>(c).optional()?;
+    found.map(|json| json.0).ok_or_else(|| StoreError::not_found(format!("event {id}")))
+}
+
+/// Events of a project from the newest on, of one source or of all, after the last one of the page before.
+///
+/// # Errors
+/// Those of the database.
+pub fn list(
+    c: &mut Conn,
+    project: &ProjectName,
+    source: Option<&str>,
+    after: Option<(Timestamp, EventId)>,
+    wanted: u32,
+) -> Result<Vec<Event>, StoreError> {
+    let mut query = events::table.filter(events::project.eq(project.as_str())).into_boxed();
+    if let Some(source) = source {
+        query = query.filter(events::source.eq(source));
+    }
+    if let Some((at, id)) = after {
+        let at = stamp(at);
+        query = query
+            .filter(events::received_at.le(at))
+            .filter(events::received_at.lt(at).or(events::id.lt(id.to_string())));
+    }
+    let newest = query.order((events::received_at.desc(), events::id.desc()));
+    let rows: Vec<Row> = newest.limit(limit(wanted)).select(Row::as_select()).load(c)?;
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Events of all projects that nobody has decided yet, the oldest first: left over where a server died.
+///
+/// # Errors
+/// Those of the database.
+pub fn pending(c: &mut Conn, wanted: u32) -> Result<Vec<Event>, StoreError> {
+    let rows: Vec<Row> = events::table
+        .filter(events::verdict.eq(event_verdict_word(EventVerdict::Pending)))
+        .order((events::received_at, events::id))
+        .limit(limit(wanted))
+        .select(Row::as_select())
+        .load(c)?;
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Removes events of a project from before a time; how many.
+///
+/// # Errors
+/// [`StoreError::PermitMismatch`] without a permit in the project; those of the database.
+pub fn prune(c: &mut Conn, permit: &Permit, project: &ProjectName, before: Timestamp) -> Result<usize, StoreError> {
+    permit::within(permit, project)?;
+    let old = events::table.filter(events::project.eq(project.as_str())).filter(events::received_at.lt(stamp(before)));
+    Ok(diesel::delete(old).execute(c)?)
+}
