@@ -1,0 +1,99 @@
+//! A private key in the memory of its own ssh-agent: it never becomes a file.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use crate::domain::secret::SecretText;
+
+/// Both programs answer at once, or something is wrong.
+const ANSWER: Duration = Duration::from_secs(10);
+
+/// An agent with one key. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Agent {
+    socket: PathBuf,
+    _process: Child,
+}
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AgentError {
+    /// `ssh-agent` or `ssh-add` is missing or does not work.
+    #[error("ssh-agent cannot be used on this machine ({0}); install OpenSSH's client programs")]
+    Program(String),
+    /// The key is not one.
+    #[error("it is not a private key that OpenSSH can read without a passphrase ({0})")]
+    Key(String),
+}
+
+impl Agent {
+    /// Starts an agent with its socket in a directory that only we can read, and gives it the key.
+    pub(super) async fn start(directory: &Path, key: &SecretText) -> Result<Self, AgentError> {
+        let name: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
+        let socket = directory.join(format!("{name}.agent"));
+        let broken = |e: std::io::Error| AgentError::Program(e.to_string());
+        let mut process = Command::new("ssh-agent")
+            .arg("-D")
+            .arg("-a")
+            .arg(&socket)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(broken)?;
+        // It prints its socket once it listens.
+        let stdout = process.stdout.take().ok_or_else(|| AgentError::Program("no output".to_owned()))?;
+        let mut line = String::new();
+        match tokio::time::timeout(ANSWER, BufReader::new(stdout).read_line(&mut line)).await {
+            Ok(Ok(n)) if n > 0 => {}
+            _ => return Err(AgentError::Program("it did not start".to_owned())),
+        }
+        let agent = Self { socket, _process: process };
+        agent.add(key).await?;
+        Ok(agent)
+    }
+
+    async fn add(&self, key: &SecretText) -> Result<(), AgentError> {
+        let broken = |e: std::io::Error| AgentError::Program(e.to_string());
+        let mut child = Command::new("ssh-add")
+            .arg("-q")
+            .arg("-")
+            .env("SSH_AUTH_SOCK", &self.socket)
+            // A key with a passphrase fails at once instead of asking somebody.
+            .env("SSH_ASKPASS_REQUIRE", "force")
+            .env("SSH_ASKPASS", "/bin/false")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(broken)?;
+        let mut text = zeroize::Zeroizing::new(key.expose().replace("\r\n", "\n"));
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        if let Some(mut stdin) = child.stdin.take() {
+            // What is wrong with the key, ssh-add says by its exit code.
+            let _ = stdin.write_all(text.as_bytes()).await;
+        }
+        let output = tokio::time::timeout(ANSWER, child.wait_with_output())
+            .await
+            .map_err(|_| AgentError::Program("ssh-add did not answer".to_owned()))?
+            .map_err(broken)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(AgentError::Key(said.lines().next().unwrap_or("ssh-add refused it").trim().chars().take(120).collect()))
+    }
+
+    /// Where it listens.
+    pub(super) fn socket(&self) -> &Path {
+        &self.socket
+    }
+}

@@ -1,0 +1,115 @@
+//! Runs steps on nodes over OpenSSH.
+//!
+//! The login shell of a node sees one constant command; everything else arrives on its standard input. Host keys are
+//! strict against the project's own list, private keys live in agents' memory, and connections are kept warm.
+//! What stops a step is a second session; a supervisor that outlives the connection can take the place of the
+//! conversation behind [`SshExecutor::run_step`](crate::exec::Executor::run_step).
+
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use openssh::{Session, Stdio};
+use tokio::sync::mpsc;
+
+use super::conversation::{self, Channel, NotOpened, Shell};
+use super::{CancelSignal, Chunk, Executor, StepOutcome, StepRequest, Target, bootstrap};
+
+mod agent;
+mod config;
+mod pool;
+mod trouble;
+
+/// The SSH executor with its pool of connections. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct SshExecutor {
+    pool: Arc<pool::Pool>,
+}
+
+impl SshExecutor {
+    /// Keeps sockets and configuration below this directory, in one of its own that is made 0700; or below `/tmp`
+    /// when the path is too long for a socket.
+    ///
+    /// # Errors
+    /// When the directory cannot be made.
+    pub fn new(control_directory: &Path) -> std::io::Result<Self> {
+        Ok(Self { pool: Arc::new(pool::Pool::new(control_directory)?) })
+    }
+
+    /// Connects to the node and says why it cannot: for `node` pages and `doctor`.
+    ///
+    /// # Errors
+    /// A stable code and a sentence.
+    pub async fn check(&self, target: &Target) -> Result<(), (&'static str, String)> {
+        self.pool.control(target).await.map(drop)
+    }
+
+    /// Ends all connections and agents. Steps under way become unknown.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl Executor for SshExecutor {
+    fn run_step<'a>(
+        &'a self,
+        target: &'a Target,
+        request: &'a StepRequest,
+        output: mpsc::Sender<Chunk>,
+        cancel: CancelSignal,
+    ) -> BoxFuture<'a, StepOutcome> {
+        async move {
+            let shell = NodeShell { pool: self.pool.clone(), target };
+            conversation::run_step(&shell, request, output, cancel).await
+        }
+        .boxed()
+    }
+}
+
+struct NodeShell<'a> {
+    pool: Arc<pool::Pool>,
+    target: &'a Target,
+}
+
+impl Shell for NodeShell<'_> {
+    fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
+        async {
+            let (master, permit) = self.pool.session(self.target).await?;
+            let session = master.session().ok_or_else(lost)?;
+            open(session, Box::new((permit, master))).await
+        }
+        .boxed()
+    }
+
+    fn open_control(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
+        async {
+            let master = self.pool.control(self.target).await?;
+            let session = master.session().ok_or_else(lost)?;
+            open(session, Box::new(master)).await
+        }
+        .boxed()
+    }
+}
+
+fn lost() -> NotOpened {
+    ("connection_lost", "the connection to the node was closed just now".to_owned())
+}
+
+async fn open(session: Arc<Session>, guard: Box<dyn std::any::Any + Send>) -> Result<Channel, NotOpened> {
+    let broken = |e: String| ("connection_lost", format!("the node did not open a session: {e}"));
+    let mut child = session
+        .arc_raw_command(bootstrap::LOADER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .await
+        .map_err(|e| broken(e.to_string()))?;
+    let missing = || broken("it has no streams".to_owned());
+    Ok(Channel {
+        stdin: Box::new(child.stdin().take().ok_or_else(missing)?),
+        stdout: Box::new(child.stdout().take().ok_or_else(missing)?),
+        stderr: Box::new(child.stderr().take().ok_or_else(missing)?),
+        guard: Box::new((child, guard)),
+    })
+}

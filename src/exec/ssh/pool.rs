@@ -1,0 +1,239 @@
+//! Warm master connections: one for each account, address, way, key and set of trusted host keys.
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::agent::Agent;
+use super::config::{self, ControlDirectory};
+use super::trouble;
+use crate::domain::digest::Digest;
+use crate::exec::Target;
+use crate::exec::conversation::NotOpened;
+
+/// sshd allows 10 sessions a connection by default; two stay free for stopping steps.
+const SESSIONS: usize = 8;
+/// sshd starts to drop unauthenticated connections beyond 10.
+const CONNECTS_PER_HOST: usize = 8;
+/// A master without sessions ends after this, on both sides.
+const IDLE: Duration = Duration::from_secs(120);
+/// After so many refused keys in a row a node is left alone, or it may ban our address.
+const REFUSALS: u32 = 2;
+/// For this long.
+const COOL_DOWN: Duration = Duration::from_secs(300);
+
+/// All masters of a process.
+#[derive(Debug)]
+pub(super) struct Pool {
+    directory: ControlDirectory,
+    places: Mutex<HashMap<Digest, Arc<Place>>>,
+    agents: tokio::sync::Mutex<HashMap<Digest, Weak<Agent>>>,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+}
+
+/// Where a master is, or will be.
+#[derive(Debug)]
+struct Place {
+    sessions: Arc<Semaphore>,
+    inner: tokio::sync::Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    master: Option<Arc<Master>>,
+    refusals: u32,
+    last_refusal: Option<(Instant, String)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Master {
+    session: Mutex<Option<Arc<Session>>>,
+    used: Mutex<Instant>,
+    _agent: Arc<Agent>,
+}
+
+impl Master {
+    pub(super) fn session(&self) -> Option<Arc<Session>> {
+        *lock(&self.used) = Instant::now();
+        lock(&self.session).clone()
+    }
+
+    async fn alive(&self) -> bool {
+        match self.session() {
+            Some(session) => session.check().await.is_ok(),
+            None => false,
+        }
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        // Dropping a session talks to its master over a socket and waits, so it goes to a thread that may wait.
+        if let (Some(session), Ok(runtime)) = (lock(&self.session).take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(session));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Pool {
+    pub(super) fn new(base: &Path) -> std::io::Result<Self> {
+        Ok(Self {
+            directory: ControlDirectory::create(base)?,
+            places: Mutex::default(),
+            agents: tokio::sync::Mutex::default(),
+            hosts: Mutex::default(),
+        })
+    }
+
+    /// A living master with room for one more session; connects where there is none.
+    pub(super) async fn session(&self, target: &Target) -> Result<(Arc<Master>, OwnedSemaphorePermit), NotOpened> {
+        self.expire();
+        let place = self.place(target);
+        let permit = place.sessions.clone().acquire_owned().await.map_err(|_| closed())?;
+        Ok((self.master(&place, target).await?, permit))
+    }
+
+    /// A living master, beside the limit: for stopping steps.
+    pub(super) async fn control(&self, target: &Target) -> Result<Arc<Master>, NotOpened> {
+        self.master(&self.place(target), target).await
+    }
+
+    /// Ends all masters and agents.
+    pub(super) async fn close(&self) {
+        let places: Vec<Arc<Place>> = lock(&self.places).drain().map(|(_, place)| place).collect();
+        for place in places {
+            let master = place.inner.lock().await.master.take();
+            if let Some(session) = master.and_then(|m| lock(&m.session).take()).and_then(Arc::into_inner) {
+                // It is ending anyway; one that is gone already is as good.
+                let _ = session.close().await;
+            }
+        }
+    }
+
+    fn place(&self, target: &Target) -> Arc<Place> {
+        let mut places = lock(&self.places);
+        let place = places.entry(config::identity(target)).or_insert_with(|| {
+            Arc::new(Place { sessions: Arc::new(Semaphore::new(SESSIONS)), inner: tokio::sync::Mutex::default() })
+        });
+        place.clone()
+    }
+
+    /// Lets go of masters that nobody used for a while; with the last one of a key its agent goes too.
+    fn expire(&self) {
+        let now = Instant::now();
+        lock(&self.places).retain(|_, place| match place.inner.try_lock() {
+            Ok(mut inner) => {
+                let idle = place.sessions.available_permits() == SESSIONS
+                    && inner.master.as_ref().is_some_and(|m| now.duration_since(*lock(&m.used)) > IDLE);
+                if idle {
+                    inner.master = None;
+                }
+                inner.master.is_some() || inner.refusals > 0 || Arc::strong_count(place) > 1
+            }
+            Err(_) => true,
+        });
+    }
+
+    async fn master(&self, place: &Place, target: &Target) -> Result<Arc<Master>, NotOpened> {
+        let mut inner = place.inner.lock().await;
+        if let Some(master) = &inner.master {
+            if master.alive().await {
+                return Ok(master.clone());
+            }
+            inner.master = None;
+        }
+        if let Some((at, message)) = inner.last_refusal.as_ref().filter(|_| inner.refusals >= REFUSALS)
+            && at.elapsed() < COOL_DOWN
+        {
+            let message = format!(
+                "{message} (not tried again for five minutes after {REFUSALS} refusals, so that the node does not ban us)"
+            );
+            return Err(("permission_denied", message));
+        }
+        match self.connect(target).await {
+            Ok(master) => {
+                let master = Arc::new(master);
+                *inner = Inner { master: Some(master.clone()), refusals: 0, last_refusal: None };
+                Ok(master)
+            }
+            Err((code, message)) => {
+                if code == "permission_denied" {
+                    inner.refusals = if inner.refusals >= REFUSALS { 1 } else { inner.refusals + 1 };
+                    inner.last_refusal = Some((Instant::now(), message.clone()));
+                }
+                Err((code, message))
+            }
+        }
+    }
+
+    async fn connect(&self, target: &Target) -> Result<Master, NotOpened> {
+        let Some(key) = &target.key else {
+            return Err((
+                "no_key",
+                format!("no private key is set for {}; name one by its attribute `ssh-key-storage-path`", target.node),
+            ));
+        };
+        let agent = self
+            .agent(key)
+            .await
+            .map_err(|e| ("bad_key", format!("the key `{}` cannot be used: {e}", target.key_id)))?;
+        let directory = self.directory.path();
+        let broken =
+            |e: std::io::Error| ("control_directory", format!("{} cannot be written: {e}", directory.display()));
+        let config = config::write(directory, target, agent.socket()).map_err(broken)?;
+        let first_hop = target.jumps.first().map_or((&target.host, target.port), |j| (&j.host, j.port));
+        let turn = {
+            let mut hosts = lock(&self.hosts);
+            let name = format!("{} {}", first_hop.0, first_hop.1);
+            hosts.entry(name).or_insert_with(|| Arc::new(Semaphore::new(CONNECTS_PER_HOST))).clone()
+        };
+        let _turn = turn.acquire().await.map_err(|_| closed())?;
+        let mut builder = SessionBuilder::default();
+        builder
+            .known_hosts_check(KnownHosts::Strict)
+            .connect_timeout(Duration::from_secs(10))
+            .control_directory(directory)
+            .control_persist(ControlPersist::IdleFor(NonZeroUsize::new(120).unwrap_or(NonZeroUsize::MIN)))
+            .config_file(config)
+            .ssh_auth_sock(agent.socket());
+        match builder.connect_mux(config::ALIAS).await {
+            Ok(session) => Ok(Master {
+                session: Mutex::new(Some(Arc::new(session))),
+                used: Mutex::new(Instant::now()),
+                _agent: agent,
+            }),
+            Err(openssh::Error::Connect(e)) if e.kind() == std::io::ErrorKind::NotFound => Err((
+                "no_ssh",
+                "the program `ssh` is not installed on this machine; install OpenSSH's client".to_owned(),
+            )),
+            Err(openssh::Error::Connect(e)) => Err(trouble::explain(target, &e.to_string())),
+            Err(e) => Err(("connect_failed", format!("no connection to {}: {e}", target.node))),
+        }
+    }
+
+    async fn agent(&self, key: &crate::domain::secret::SecretText) -> Result<Arc<Agent>, super::agent::AgentError> {
+        let mut agents = self.agents.lock().await;
+        agents.retain(|_, agent| agent.strong_count() > 0);
+        let digest = Digest::of(key.expose().as_bytes());
+        if let Some(agent) = agents.get(&digest).and_then(Weak::upgrade) {
+            return Ok(agent);
+        }
+        let agent = Arc::new(Agent::start(self.directory.path(), key).await?);
+        agents.insert(digest, Arc::downgrade(&agent));
+        Ok(agent)
+    }
+}
+
+fn closed() -> NotOpened {
+    ("closed", "the server is shutting down".to_owned())
+}
