@@ -72,7 +72,14 @@ impl App {
                 }
                 users::create(c, &permit, &new, now)?;
                 let who = Principal::User(new.name.clone());
-                let act = super::record::act(&who, &source, "user.created", format!("user:{}", new.name), None, json!({"administrator": true, "by": "set-up link"}));
+                let act = super::record::act(
+                    &who,
+                    &source,
+                    "user.created",
+                    format!("user:{}", new.name),
+                    None,
+                    json!({"administrator": true, "by": "set-up link"}),
+                );
                 recorder.write(c, &act)?;
                 Ok(())
             })
@@ -169,7 +176,13 @@ impl App {
     ///
     /// # Errors
     /// Not found; access.
-    pub async fn set_groups(&self, actor: &Actor, name: UserName, groups: BTreeSet<GroupName>, source: &Source) -> AppResult<()> {
+    pub async fn set_groups(
+        &self,
+        actor: &Actor,
+        name: UserName,
+        groups: BTreeSet<GroupName>,
+        source: &Source,
+    ) -> AppResult<()> {
         let permit = self.authorize(actor, Permission::Administer, &Resource::System)?;
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
         self.db

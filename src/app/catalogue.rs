@@ -77,7 +77,7 @@ impl Catalogue {
 
     /// What changes whenever a definition does.
     pub(crate) async fn stamp(db: &Db) -> AppResult<String> {
-        Ok(db.read(definitions::stamp).await?)
+        Ok(db.read(definitions::stamp_of_all).await?)
     }
 
     pub(crate) fn is_of(&self, stamp: &str) -> bool {
@@ -91,9 +91,9 @@ impl Catalogue {
             .read(|c| {
                 let mut rows = Vec::new();
                 for kind in Kind::ALL {
-                    rows.extend(definitions::current_of_kind(c, kind)?);
+                    rows.extend(definitions::current_of_kind(c, *kind)?);
                 }
-                Ok::<_, StoreError>((definitions::stamp(c)?, rows))
+                Ok::<_, StoreError>((definitions::stamp_of_all(c)?, rows))
             })
             .await?;
         let mut projects: BTreeMap<ProjectName, ProjectState> = BTreeMap::new();
@@ -141,7 +141,8 @@ impl ProjectState {
         match definition.kind {
             Kind::Project => self.project = spec::read_project(&definition.project, source).map_err(first)?,
             Kind::Nodes => {
-                self.nodes = spec::read_nodes(&definition.name, source).map_err(first)?.into_iter().map(Arc::new).collect();
+                let format = spec::NodesFormat::of_file(&definition.name).unwrap_or(spec::NodesFormat::Yaml);
+                self.nodes.extend(spec::read_nodes(format, source).map_err(first)?.into_iter().map(Arc::new));
             }
             Kind::Access => self.access = spec::read_access(source).map_err(first)?,
             Kind::Job => {
@@ -183,7 +184,7 @@ impl ProjectState {
         let Dispatch::Nodes(dispatch) = &job.dispatch else { return Vec::new() };
         let Ok(filter) = NodeFilter::parse(&dispatch.filter) else { return Vec::new() };
         let mut nodes: Vec<Arc<Node>> = self.nodes.iter().filter(|n| filter.matches(n)).cloned().collect();
-        nodes.sort_by(|a, b| crate::domain::node::compare(a, b, &dispatch.order_by));
+        nodes.sort_by(|a, b| crate::domain::node::in_order(a, b, &dispatch.order_by));
         nodes
     }
 

@@ -171,7 +171,9 @@ impl From<crate::store::StoreError> for AppError {
             StoreError::NotFound { .. } => Self::not_found(),
             StoreError::Conflict { ref what } => Self::conflict("conflict", sentence(what)),
             StoreError::Full => Refusal::new(RefusalKind::Busy, "disk_full", sentence(&error.to_string())).into(),
-            StoreError::Unavailable(_) => Refusal::new(RefusalKind::Busy, "database_busy", sentence(&error.to_string())).into(),
+            StoreError::Unavailable(_) => {
+                Refusal::new(RefusalKind::Busy, "database_busy", sentence(&error.to_string())).into()
+            }
             StoreError::Invalid(ref what) => Self::invalid("invalid", sentence(what)),
             other => match std::error::Error::source(&other) {
                 Some(source) => Self::Fault(format!("{other}: {source}")),

@@ -13,7 +13,7 @@ pub mod error;
 pub mod hooks;
 pub mod keys;
 pub mod live;
-pub mod log;
+
 pub mod nodes;
 pub mod password;
 pub mod planning;
@@ -28,7 +28,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
 
 use crate::domain::access::{Actor, Denied, Permission, Permit, Resource};
-use crate::store::{Db, RootKey, Vault};
+use crate::store::anchor::Anchor;
+use crate::store::{Db, RootKey, StoreError, Vault};
 use catalogue::Catalogue;
 use clock::Clock;
 use error::{AppError, AppResult};
@@ -43,6 +44,7 @@ pub struct App {
     pub(crate) vault: Vault,
     pub(crate) keys: Keys,
     pub(crate) passwords: Passwords,
+    pub(crate) anchor: Anchor,
     /// Wakes loops and listeners.
     pub live: Live,
     /// Settings that handlers show or use.
@@ -76,8 +78,6 @@ pub(crate) struct Keys {
     pub(crate) audit: [u8; 32],
     /// Makes webhook address tokens.
     pub(crate) hooks: [u8; 32],
-    /// Signs the heads of the record.
-    pub(crate) anchor: [u8; 32],
 }
 
 impl std::fmt::Debug for Keys {
@@ -92,18 +92,18 @@ impl App {
     /// # Errors
     /// When the database or the vault cannot be used.
     pub async fn open(db: Db, root: &RootKey, clock: Clock, settings: Settings) -> AppResult<Self> {
-        let keys = Keys {
-            audit: root.derive("audit-chain"),
-            hooks: root.derive("webhook-address"),
-            anchor: root.derive("audit-anchor"),
-        };
-        let vault = Vault::open(&db, root, clock.now()).await?;
+        let keys = Keys { audit: *root.audit(), hooks: *root.derive("interlock webhook address v1") };
+        let (root_key, now) = (root.clone(), clock.now());
+        let vault =
+            db.write(move |c| Vault::open(c, &root_key, now)).await.map_err(|e: StoreError| AppError::from(e))?;
+        let anchor = Anchor::new(&settings.data.join("audit-heads.jsonl"), root);
         let app = Self {
             db,
             clock,
             vault,
             keys,
             passwords: Passwords::default(),
+            anchor,
             live: Live::default(),
             settings,
             catalogue: RwLock::new(Arc::new(Catalogue::empty())),
@@ -147,6 +147,7 @@ impl App {
 
     /// The permit of Interlock itself, for what follows from earlier decisions.
     pub(crate) fn own_permit(&self, permission: Permission) -> AppResult<Permit> {
-        self.authorize(&Actor::system(), permission, &Resource::System).map_err(|denied| AppError::fault(denied.to_string()))
+        self.authorize(&Actor::system(), permission, &Resource::System)
+            .map_err(|denied| AppError::fault(denied.to_string()))
     }
 }

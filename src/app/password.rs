@@ -35,7 +35,8 @@ impl Passwords {
     pub async fn hash(&self, password: SecretText) -> AppResult<String> {
         let length = password.expose().chars().count();
         if length < SHORTEST || password.expose().len() > LONGEST {
-            let message = format!("The password has {length} characters. Take {SHORTEST} or more (at most {LONGEST} bytes).");
+            let message =
+                format!("The password has {length} characters. Take {SHORTEST} or more (at most {LONGEST} bytes).");
             return Err(AppError::invalid("bad_password", message));
         }
         self.bounded(move || {

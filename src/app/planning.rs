@@ -11,6 +11,7 @@ use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
 use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::approval::{ApprovalPolicy, Need};
+use crate::domain::digest::Digest;
 use crate::domain::expression;
 use crate::domain::ids::{JobRef, KeyPath, NodeName, OptionName, ProjectName};
 use crate::domain::job::Dispatch;
@@ -19,7 +20,7 @@ use crate::domain::option::{CheckContext, Checked, CheckedValues, FieldError, Op
 use crate::domain::plan::freeze::{Ingredients, freeze};
 use crate::domain::plan::{Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
 use crate::domain::time::Timestamp;
-use crate::store::{StoreError, blobs, host_keys, secrets};
+use crate::store::{blobs, host_keys, secrets};
 
 /// A request for a run, as any door hands it in.
 #[derive(Debug, Clone)]
@@ -54,19 +55,13 @@ pub struct SignOff {
 }
 
 /// A request that was looked up, checked and authorised.
-#[derive(Debug)]
 pub struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) permit: Permit,
     pub(crate) sign_off: Option<SignOff>,
-    pub(crate) pending: Vec<Pending>,
+    /// Values that have to be stored, encrypted, together with the run.
+    pub(crate) blobs: Vec<blobs::NewBlob>,
     pub(crate) job: StoredJob,
-}
-
-/// A value that has to be stored, encrypted, together with the run.
-#[derive(Debug, Clone)]
-pub(crate) struct Pending {
-    pub(crate) blob: blobs::NewBlob,
 }
 
 impl App {
@@ -84,7 +79,10 @@ impl App {
         let resource = project.job_resource(&job, &nodes);
         let permit = catalogue.policy.authorize(actor, Permission::Run, &resource)?;
         if !job.job.enabled {
-            return Err(AppError::conflict("job_disabled", "This job is disabled. Its definition says `enabled: false`."));
+            return Err(AppError::conflict(
+                "job_disabled",
+                "This job is disabled. Its definition says `enabled: false`.",
+            ));
         }
         may_run_on(&catalogue, project, actor, &nodes)?;
         let values = check_values(&catalogue, project, &job, actor, &request.values)?;
@@ -97,7 +95,7 @@ impl App {
                 message: "Say why: whoever signs needs to know.".to_owned(),
             }]));
         }
-        let (options, pending) = self.references(&permit, project, values).await?;
+        let (options, blobs) = self.references(project, values).await?;
         let fingerprints = self.fingerprints(&request.project).await?;
         let environment = resource.environment().cloned();
         let plan = freeze(Ingredients {
@@ -122,7 +120,7 @@ impl App {
             let first = errors.first().map(ToString::to_string).unwrap_or_default();
             AppError::conflict("job_broken", format!("A command of this job cannot be compiled: {}", sentence(&first)))
         })?;
-        Ok(Prepared { plan, permit, sign_off, pending, job })
+        Ok(Prepared { plan, permit, sign_off, blobs, job })
     }
 
     /// The sign-off that a run needs, or none. What cannot be decided counts as needed; a policy that is missing, or that
@@ -157,13 +155,15 @@ impl App {
             "nodes": nodes.len(),
         });
         // An expression that cannot be decided is taken as true: the strict answer.
-        let applies = |when: &Option<String>| when.as_ref().is_none_or(|w| expression::holds(w, &scope).unwrap_or(true));
+        let applies =
+            |when: &Option<String>| when.as_ref().is_none_or(|w| expression::holds(w, &scope).unwrap_or(true));
         if !applies(&policy.when) {
             return Ok(None);
         }
         let need: Vec<Need> = policy.need.iter().filter(|n| applies(&n.when)).cloned().collect();
         if need.iter().all(|n| n.count == 0) {
-            let message = format!("The approval policy `{name}` applies but names nobody who could sign, so nothing can start.");
+            let message =
+                format!("The approval policy `{name}` applies but names nobody who could sign, so nothing can start.");
             return Err(AppError::conflict("policy_empty", message));
         }
         Ok(Some(SignOff { policy: policy.clone(), need }))
@@ -172,12 +172,18 @@ impl App {
     /// Turns checked values into what a plan may hold: text as it is, secrets and files by reference.
     async fn references(
         &self,
-        permit: &Permit,
         project: &ProjectState,
         values: CheckedValues,
-    ) -> AppResult<(BTreeMap<OptionName, PlannedValue>, Vec<Pending>)> {
+    ) -> AppResult<(BTreeMap<OptionName, PlannedValue>, Vec<blobs::NewBlob>)> {
         let mut out = BTreeMap::new();
-        let mut pending = Vec::new();
+        let mut kept = Vec::new();
+        let blob = |kind, name: &str, bytes: Vec<u8>| blobs::NewBlob {
+            id: uuid::Uuid::now_v7().to_string(),
+            project: project.project.name.clone(),
+            kind,
+            name: name.to_owned(),
+            bytes: zeroize::Zeroizing::new(bytes),
+        };
         for (name, value) in values {
             let planned = match value {
                 Checked::Text(value) => PlannedValue::Text { value },
@@ -186,35 +192,22 @@ impl App {
                     PlannedValue::Secret { path: path.to_string(), version }
                 }
                 Checked::TypedSecret(text) => {
-                    let blob = self.vault.seal_blob(
-                        permit,
-                        &project.project.name,
-                        blobs::BlobKind::RunSecret,
-                        name.as_str(),
-                        text.expose().as_bytes(),
-                        self.clock.now(),
-                    )?;
+                    let blob = blob(blobs::BlobKind::TypedSecret, name.as_str(), text.expose().as_bytes().to_vec());
                     let path = format!("typed/{}", blob.id);
-                    pending.push(Pending { blob });
+                    kept.push(blob);
                     PlannedValue::Secret { path, version: 1 }
                 }
                 Checked::File { name: file, bytes } => {
-                    let blob = self.vault.seal_blob(
-                        permit,
-                        &project.project.name,
-                        blobs::BlobKind::File,
-                        &file,
-                        &bytes,
-                        self.clock.now(),
-                    )?;
-                    let planned = PlannedValue::File { name: file, sha256: blob.sha256, size: bytes.len() as u64 };
-                    pending.push(Pending { blob });
+                    let (sha256, size) = (Digest::of(&bytes), u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                    let blob = blob(blobs::BlobKind::File, &file, bytes);
+                    let planned = PlannedValue::File { id: blob.id.clone(), name: file, sha256, size };
+                    kept.push(blob);
                     planned
                 }
             };
             out.insert(name, planned);
         }
-        Ok((out, pending))
+        Ok((out, kept))
     }
 
     async fn current_version(&self, project: &ProjectState, path: &KeyPath) -> AppResult<i64> {
@@ -222,18 +215,20 @@ impl App {
             return Err(missing_key(path));
         }
         let wanted = path.clone();
-        let found = self.db.read(move |c| secrets::current(c, &wanted)).await?;
+        let found = self.db.read(move |c| secrets::newest(c, &wanted)).await?;
         found.map(|s| s.version).ok_or_else(|| missing_key(path))
     }
 
     pub(crate) async fn fingerprints(&self, project: &ProjectName) -> AppResult<Vec<host_keys::HostKeyRecord>> {
         let project = project.clone();
-        self.db.read(move |c| host_keys::of_project(c, &project)).await.map_err(|e: StoreError| e.into())
+        Ok(self.db.read(move |c| host_keys::list(c, &project)).await?)
     }
 }
 
 fn missing_key(path: &KeyPath) -> AppError {
-    let message = format!("The key store has nothing at `{path}`. An administrator adds it with `interlock key put {path} --type password`.");
+    let message = format!(
+        "The key store has nothing at `{path}`. An administrator adds it with `interlock key put {path} --type password`."
+    );
     AppError::conflict("key_missing", message)
 }
 
@@ -244,7 +239,7 @@ pub(crate) fn key_is_usable(catalogue: &Catalogue, project: &ProjectName, path: 
 }
 
 pub(crate) fn fingerprints_of(keys: &[host_keys::HostKeyRecord], node: &Node) -> Vec<String> {
-    let of_node = keys.iter().filter(|k| k.host == node.host && k.port == node.port);
+    let of_node = keys.iter().filter(|k| k.host == node.host && k.port == i32::from(node.port));
     of_node.map(|k| k.fingerprint.clone()).collect()
 }
 
@@ -260,7 +255,8 @@ fn chosen(
     };
     let mut nodes = matched;
     if let Some(text) = &request.node_filter {
-        let filter = NodeFilter::parse(text).map_err(|e| AppError::invalid("bad_node_filter", sentence(&e.to_string())))?;
+        let filter =
+            NodeFilter::parse(text).map_err(|e| AppError::invalid("bad_node_filter", sentence(&e.to_string())))?;
         nodes.retain(|n| filter.matches(n));
     }
     if let Some(wanted) = &request.nodes {
@@ -280,7 +276,10 @@ fn chosen(
         let message = if request.nodes.is_some() {
             "Choose at least one node.".to_owned()
         } else {
-            format!("No node matches `{}`. Look at the nodes page, or ask who looks after the inventory.", dispatch.filter)
+            format!(
+                "No node matches `{}`. Look at the nodes page, or ask who looks after the inventory.",
+                dispatch.filter
+            )
         };
         return Err(field("nodes", "no_nodes", message));
     }
@@ -320,7 +319,10 @@ fn may_run_on(catalogue: &Catalogue, project: &ProjectState, actor: &Actor, node
         return Ok(());
     }
     let names: Vec<&str> = refused.iter().take(10).map(|n| n.as_str()).collect();
-    let message = format!("You may not run on {}; `{needed}` on `node/…` is missing in access.yaml. Nothing was started.", names.join(", "));
+    let message = format!(
+        "You may not run on {}; `{needed}` on `node/…` is missing in access.yaml. Nothing was started.",
+        names.join(", ")
+    );
     Err(Refusal::new(RefusalKind::Forbidden, "forbidden_node", message).into())
 }
 
@@ -342,7 +344,12 @@ pub(crate) fn check_values(
 }
 
 /// The nodes that somebody may name in a `node` option.
-pub(crate) fn nameable(catalogue: &Catalogue, project: &ProjectState, actor: &Actor, filter: Option<&str>) -> Vec<String> {
+pub(crate) fn nameable(
+    catalogue: &Catalogue,
+    project: &ProjectState,
+    actor: &Actor,
+    filter: Option<&str>,
+) -> Vec<String> {
     let filter = filter.and_then(|f| NodeFilter::parse(f).ok());
     project
         .nodes
@@ -386,7 +393,10 @@ pub(crate) fn still_stands(
     let project = catalogue.projects.get(&plan.project).ok_or("the project is gone")?;
     let job = project.jobs.get(&plan.job.path).ok_or("the job was deleted or renamed")?;
     if job.id != plan.job.id || job.digest != plan.job.digest {
-        return Err(format!("the job was changed (revision {} was looked at, now it is {})", plan.job.revision, job.revision));
+        return Err(format!(
+            "the job was changed (revision {} was looked at, now it is {})",
+            plan.job.revision, job.revision
+        ));
     }
     if let Some(policy) = &plan.policy {
         let now = project.project.approvals.get(&policy.name).ok_or("the approval policy was removed")?;
@@ -424,6 +434,10 @@ pub(crate) fn person(principal: &Principal) -> Option<crate::domain::ids::UserNa
 }
 
 /// The resource of a stored run or request: its job, in its own environment.
-pub(crate) fn job_of(project: &ProjectName, path: &crate::domain::ids::JobPath, environment: Option<&crate::domain::ids::Environment>) -> Resource {
+pub(crate) fn job_of(
+    project: &ProjectName,
+    path: &crate::domain::ids::JobPath,
+    environment: Option<&crate::domain::ids::Environment>,
+) -> Resource {
     Resource::Job { project: project.clone(), path: path.clone(), environment: environment.cloned() }
 }

@@ -9,6 +9,8 @@ use super::error::{AppError, AppResult};
 use super::planning::{Prepared, RunRequest, job_of};
 use super::record::Source;
 use crate::domain::access::{Actor, Permission, Principal};
+use crate::domain::approval::RequestState;
+use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, NodeName, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
 use crate::domain::plan::freeze::shown;
@@ -17,7 +19,7 @@ use crate::domain::run::{self, RunEvent, State};
 use crate::domain::template::{Scope, Template};
 use crate::domain::time::Timestamp;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, events};
 
 /// A run as lists and pages show it.
 #[derive(Debug, Clone)]
@@ -123,11 +125,18 @@ impl App {
         Ok(run.into())
     }
 
-    async fn store_run(&self, actor: &Actor, prepared: Prepared, dry_run: bool, source: &Source) -> AppResult<RunNumber> {
+    async fn store_run(
+        &self,
+        actor: &Actor,
+        prepared: Prepared,
+        dry_run: bool,
+        source: &Source,
+    ) -> AppResult<RunNumber> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
         let approval = prepared.sign_off.as_ref().filter(|_| !dry_run).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
         let own = self.own_permit(Permission::Cancel)?;
+        let vault = self.vault.clone();
         let number = self
             .db
             .write(move |c| {
@@ -136,8 +145,8 @@ impl App {
                 if !dry_run {
                     make_room(c, &own, &prepared, key.as_deref(), now)?;
                 }
-                for pending in &prepared.pending {
-                    blobs::insert(c, &prepared.permit, &pending.blob, now)?;
+                for blob in &prepared.blobs {
+                    blobs::put(c, &vault, &prepared.permit, blob, now)?;
                 }
                 let number = rows::create(
                     c,
@@ -181,6 +190,12 @@ impl App {
                         now,
                     )?;
                 }
+                if let Origin::Webhook { event, .. } = &plan.origin {
+                    // In the same transaction: a delivery that made a run is never decided again.
+                    let (verdict, word) =
+                        if dry_run { (EventVerdict::DryRun, "dry run") } else { (EventVerdict::Ran, "run") };
+                    events::decide_pending(c, &own, *event, verdict, &format!("Made {word} #{number}."), Some(number))?;
+                }
                 let detail = json!({
                     "job": plan.job.path, "revision": plan.job.revision, "digest": plan.digest(),
                     "origin": plan.origin, "reason": plan.reason, "environment": plan.environment,
@@ -206,15 +221,23 @@ impl App {
             projects: wanted.project.into_iter().collect(),
             job: None,
             states: wanted.states,
-            requester: wanted.user.as_deref().and_then(|u| Principal::parse(u).or_else(|| Principal::parse(&format!("user:{u}")))),
+            requester: wanted
+                .user
+                .as_deref()
+                .and_then(|u| Principal::parse(u).or_else(|| Principal::parse(&format!("user:{u}")))),
             node: wanted.node,
             option: wanted.option,
             since: wanted.since,
             until: None,
         };
         if let Some(job) = &wanted.job {
-            let found = catalogue.projects.iter().filter(|(name, _)| filter.projects.is_empty() || filter.projects.contains(name));
-            let found = found.into_iter().find_map(|(_, p)| crate::domain::ids::JobRef::parse(job).ok().and_then(|r| p.job(&r)));
+            let found = catalogue
+                .projects
+                .iter()
+                .filter(|(name, _)| filter.projects.is_empty() || filter.projects.contains(name));
+            let found = found
+                .into_iter()
+                .find_map(|(_, p)| crate::domain::ids::JobRef::parse(job).ok().and_then(|r| p.job(&r)));
             match found {
                 Some(stored) => filter.job = Some(stored.id.clone()),
                 None => return Ok(RunPage { runs: Vec::new(), next: None }),
@@ -271,10 +294,8 @@ impl App {
     /// Not found, also when it may not be seen; a fault when the stored plan does not have its digest.
     pub async fn run(&self, actor: &Actor, number: RunNumber) -> AppResult<RunDetail> {
         let run = self.visible_run(actor, number).await?;
-        let ((plan, digest), steps) = self
-            .db
-            .read(move |c| Ok::<_, StoreError>((rows::plan(c, number)?, rows::steps(c, number)?)))
-            .await?;
+        let ((plan, digest), steps) =
+            self.db.read(move |c| Ok::<_, StoreError>((rows::plan(c, number)?, rows::steps(c, number)?))).await?;
         let plan = Plan::read_verified(&plan, &digest).map_err(AppError::fault)?;
         let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
         let may = |permission| self.authorize(actor, permission, &resource).is_ok();
@@ -309,7 +330,10 @@ impl App {
                 let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: None };
                 rows::transition(c, &permit, number, &change, now)?;
                 if effects.contains(&run::Effect::CloseRequest) {
-                    requests::close_of_run(c, &permit, number, "the run was canceled", now)?;
+                    if let Some(id) = run.approval_id {
+                        let why = Some("The run was canceled.");
+                        requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
+                    }
                 }
                 let detail = json!({ "from": run.state, "to": to });
                 let resource = format!("run:{number}");
@@ -338,7 +362,11 @@ impl App {
     ///
     /// # Errors
     /// The database.
-    pub async fn outcomes(&self, project: &ProjectName, jobs: Vec<JobId>) -> AppResult<BTreeMap<JobId, Vec<rows::Outcome>>> {
+    pub async fn outcomes(
+        &self,
+        project: &ProjectName,
+        jobs: Vec<JobId>,
+    ) -> AppResult<BTreeMap<JobId, Vec<rows::Outcome>>> {
         let project = project.clone();
         Ok(self.db.read(move |c| rows::recent_outcomes(c, &project, &jobs, 10)).await?)
     }
@@ -361,14 +389,24 @@ fn make_room(
         WhenBusy::Queue => Ok(()),
         WhenBusy::Refuse => {
             let names: Vec<String> = under_way.iter().take(5).map(|r| format!("#{}", r.number)).collect();
-            let message = format!("This job is busy: {} is under way, and it may run {} at a time. Wait for it, or cancel it.", names.join(", "), limit.limit);
+            let message = format!(
+                "This job is busy: {} is under way, and it may run {} at a time. Wait for it, or cancel it.",
+                names.join(", "),
+                limit.limit
+            );
             Err(AppError::conflict("busy", message))
         }
         WhenBusy::CancelRunning => {
             for run in under_way {
                 if let Ok((to, _)) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now) {
                     let reason = "Canceled because a newer run of the same job was asked for.".to_owned();
-                    rows::transition(c, own, run.number, &rows::Change { from: run.state, to, reason, fence: None }, now)?;
+                    rows::transition(
+                        c,
+                        own,
+                        run.number,
+                        &rows::Change { from: run.state, to, reason, fence: None },
+                        now,
+                    )?;
                 }
             }
             Ok(())

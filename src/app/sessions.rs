@@ -143,11 +143,8 @@ impl App {
     /// When the database cannot be written.
     pub async fn sign_out(&self, actor: &Actor, session: &str, source: &Source) -> AppResult<()> {
         let Principal::User(user) = actor.principal.clone() else { return Ok(()) };
-        let permit = self.authorize(
-            actor,
-            crate::domain::access::Permission::View,
-            &Resource::Account { name: user.clone() },
-        )?;
+        let permit =
+            self.authorize(actor, crate::domain::access::Permission::View, &Resource::Account { name: user.clone() })?;
         let id = Digest::parse(session)?;
         let (now, recorder, source) = (self.clock.now(), self.recorder(), source.to_owned());
         self.db
@@ -165,7 +162,13 @@ impl App {
     ///
     /// # Errors
     /// `bad_credentials` when it is wrong; `too_many_failures`.
-    pub async fn reauthenticate(&self, actor: &Actor, session: &str, password: SecretText, source: &Source) -> AppResult<Actor> {
+    pub async fn reauthenticate(
+        &self,
+        actor: &Actor,
+        session: &str,
+        password: SecretText,
+        source: &Source,
+    ) -> AppResult<Actor> {
         let Principal::User(user) = &actor.principal else { return Err(AppError::not_found()) };
         self.prove(user.as_str(), password, source).await?;
         let id = Digest::parse(session)?;

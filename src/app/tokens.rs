@@ -102,7 +102,9 @@ impl App {
     pub async fn revoke_token(&self, actor: &Actor, id: &str, source: &Source) -> AppResult<()> {
         let wanted = id.to_owned();
         let token = self.db.read(move |c| tokens::get(c, &wanted)).await?.ok_or_else(AppError::not_found)?;
-        let (Principal::User(name) | Principal::Service(name)) = &token.principal else { return Err(AppError::not_found()) };
+        let (Principal::User(name) | Principal::Service(name)) = &token.principal else {
+            return Err(AppError::not_found());
+        };
         let permit = self
             .authorize(actor, Permission::Administer, &Resource::Account { name: name.clone() })
             .map_err(|_| AppError::not_found())?;

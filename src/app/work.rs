@@ -9,6 +9,8 @@ use super::error::{AppError, AppResult};
 use super::planning::{key_is_usable, still_stands};
 use super::record::act;
 use crate::domain::access::{Permission, Permit, Principal};
+use crate::domain::approval::RequestState;
+use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName};
 use crate::domain::plan::{Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
@@ -16,7 +18,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -106,7 +108,7 @@ impl App {
                     return Ok(None);
                 }
                 let (text, digest) = rows::plan(c, number)?;
-                let keys = crate::store::host_keys::of_project(c, &run.project)?;
+                let keys = crate::store::host_keys::list(c, &run.project)?;
                 let fits = Plan::read_verified(&text, &digest).map_err(|e| e.to_string()).and_then(|plan| {
                     let signed = plan.policy.is_some();
                     if signed {
@@ -125,7 +127,8 @@ impl App {
                 rows::transition(c, &permit, number, &change, now)?;
                 let action = if fits.is_ok() { "run.started" } else { "run.voided" };
                 let detail = json!({ "digest": digest, "server": owner, "reason": reason });
-                let entry = act(&Principal::System, "engine", action, format!("run:{number}"), Some(&run.project), detail);
+                let entry =
+                    act(&Principal::System, "engine", action, format!("run:{number}"), Some(&run.project), detail);
                 recorder.write(c, &entry)?;
                 Ok(Some(match fits {
                     Ok(plan) => Taken::Start(Box::new(Assignment { number, plan, fence: claimed.fence })),
@@ -198,7 +201,13 @@ impl App {
     ///
     /// # Errors
     /// `conflict` when another server has taken it over.
-    pub async fn report_end(&self, number: RunNumber, fence: i64, outcome: WorkOutcome, reason: String) -> AppResult<()> {
+    pub async fn report_end(
+        &self,
+        number: RunNumber,
+        fence: i64,
+        outcome: WorkOutcome,
+        reason: String,
+    ) -> AppResult<()> {
         let permit = self.own_permit(Permission::Run)?;
         let now = self.clock.now();
         let recorder = self.recorder();
@@ -208,7 +217,8 @@ impl App {
                 finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
                 let state = rows::get(c, number)?.state;
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
-                let entry = act(&Principal::System, "engine", "run.ended", format!("run:{number}"), Some(&run.project), detail);
+                let entry =
+                    act(&Principal::System, "engine", "run.ended", format!("run:{number}"), Some(&run.project), detail);
                 recorder.write(c, &entry)?;
                 Ok::<_, AppError>(())
             })
@@ -251,13 +261,19 @@ impl App {
                 .write(move |c| {
                     let run = rows::get(c, number)?;
                     finish(c, &permit, &run, None, event, &reason, now)?;
-                    if event == RunEvent::Expired {
-                        requests::expire_of_run(c, &permit, number, now)?;
+                    if let (RunEvent::Expired, Some(id)) = (event, run.approval_id) {
+                        requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Expired, None, now)?;
                     }
                     let state = rows::get(c, number)?.state;
                     let detail = json!({ "state": state, "reason": reason });
-                    let entry =
-                        act(&Principal::System, "engine", "run.moved_by_time", format!("run:{number}"), Some(&run.project), detail);
+                    let entry = act(
+                        &Principal::System,
+                        "engine",
+                        "run.moved_by_time",
+                        format!("run:{number}"),
+                        Some(&run.project),
+                        detail,
+                    );
                     recorder.write(c, &entry)?;
                     Ok::<_, AppError>(())
                 })
@@ -283,8 +299,9 @@ impl App {
         let PlannedValue::Secret { path, version } = value else { return Err(AppError::fault("not a secret")) };
         let permit = self.own_permit(Permission::UseSecret)?;
         if let Some(id) = path.strip_prefix("typed/") {
-            let bytes = self.vault.open_blob(&self.db, &permit, &plan.project, id).await?;
-            let text = String::from_utf8(bytes).map_err(AppError::fault)?;
+            let (vault, id) = (self.vault.clone(), id.to_owned());
+            let bytes = self.db.read(move |c| blobs::read(c, &vault, &permit, &id)).await?;
+            let text = String::from_utf8(bytes.to_vec()).map_err(AppError::fault)?;
             return Ok(SecretText::new(text));
         }
         self.key_value(&plan.project, &KeyPath::parse(path)?, Some(*version)).await
@@ -294,15 +311,33 @@ impl App {
     ///
     /// # Errors
     /// `key_missing`.
-    pub async fn key_value(&self, project: &ProjectName, path: &KeyPath, version: Option<i64>) -> AppResult<SecretText> {
-        let missing = || AppError::conflict("key_missing", format!("The key store has nothing at `{path}` for this project."));
+    pub async fn key_value(
+        &self,
+        project: &ProjectName,
+        path: &KeyPath,
+        version: Option<i64>,
+    ) -> AppResult<SecretText> {
+        let missing =
+            || AppError::conflict("key_missing", format!("The key store has nothing at `{path}` for this project."));
         if !key_is_usable(&self.known(), project, path) {
             return Err(missing());
         }
         let permit = self.own_permit(Permission::UseSecret)?;
-        match self.vault.read(&self.db, &permit, path, version).await {
-            Err(StoreError::NotFound { .. }) => Err(missing()),
-            other => Ok(other?),
+        let (vault, wanted) = (self.vault.clone(), path.clone());
+        let found = self
+            .db
+            .read(move |c| {
+                let version = match version {
+                    Some(version) => Some(version),
+                    None => secrets::newest(c, &wanted)?.map(|s| s.version),
+                };
+                version.map(|version| secrets::read(c, &vault, &permit, &wanted, version)).transpose()
+            })
+            .await;
+        match found {
+            Ok(Some(value)) => Ok(value),
+            Ok(None) | Err(StoreError::NotFound { .. }) => Err(missing()),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -311,10 +346,17 @@ impl App {
     /// # Errors
     /// When it is gone.
     pub async fn file_value(&self, plan: &Plan, value: &PlannedValue) -> AppResult<(String, Vec<u8>)> {
-        let PlannedValue::File { name, sha256, .. } = value else { return Err(AppError::fault("not a file")) };
+        let PlannedValue::File { id, name, sha256, .. } = value else { return Err(AppError::fault("not a file")) };
         let permit = self.own_permit(Permission::UseSecret)?;
-        let bytes = self.vault.open_file(&self.db, &permit, &plan.project, sha256).await?;
-        Ok((name.clone(), bytes))
+        let (vault, id) = (self.vault.clone(), id.clone());
+        let bytes = self.db.read(move |c| blobs::read(c, &vault, &permit, &id)).await?;
+        if Digest::of(&bytes) != *sha256 {
+            return Err(AppError::fault(format!(
+                "the uploaded file {name} is not the one that run of {} was asked with",
+                plan.job.path
+            )));
+        }
+        Ok((name.clone(), bytes.to_vec()))
     }
 
     /// The enrolled host keys of a project.
@@ -335,7 +377,7 @@ enum Taken {
 fn approved_as_is(c: &mut Conn, run: &RunRecord) -> Result<(), String> {
     let id = run.approval_id.ok_or("it needs signatures but has no request for them")?;
     let request = requests::get(c, id).map_err(|e| e.to_string())?;
-    if request.state != crate::domain::approval::RequestState::Approved {
+    if request.state != RequestState::Approved {
         return Err(format!("its request for signatures is {}", request.state.as_str()));
     }
     if request.plan_digest != run.plan_digest {

@@ -19,7 +19,7 @@ pub fn holds(expression: &str, scope: &serde_json::Value) -> Result<bool, String
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
     let compiled = environment.compile_expression(inner).map_err(|e| e.to_string())?;
-    let value = compiled.eval(scope).map_err(|e| e.to_string())?;
+    let value = compiled.eval(minijinja::value::Serde(scope)).map_err(|e| e.to_string())?;
     bool::try_from(value).map_err(|_| format!("`{inner}` is neither true nor false"))
 }
 

@@ -85,24 +85,45 @@ impl Node {
     }
 }
 
-/// Sorts nodes by name or by an attribute: as numbers where both are numbers, otherwise as text; nodes without the
-/// attribute come last, and equal ones by name.
-pub fn order_by(nodes: &mut [Node], attribute: &str) {
-    nodes.sort_by(|a, b| {
-        let by_attribute = match (a.attribute(attribute), b.attribute(attribute)) {
-            (Some(a), Some(b)) => match (a.parse::<f64>(), b.parse::<f64>()) {
-                (Ok(x), Ok(y)) => x.total_cmp(&y),
-                // Numbers before text keeps the order total.
-                (Ok(_), Err(_)) => std::cmp::Ordering::Less,
-                (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
-                (Err(_), Err(_)) => a.cmp(&b),
-            },
-            (Some(_), None) => std::cmp::Ordering::Less,
-            (None, Some(_)) => std::cmp::Ordering::Greater,
-            (None, None) => std::cmp::Ordering::Equal,
-        };
-        by_attribute.then_with(|| a.name.cmp(&b.name))
-    });
+impl Node {
+    /// The machine that Interlock runs on, as a node for jobs that name none.
+    ///
+    /// # Errors
+    /// Never in practice: the names are fixed.
+    pub fn local() -> Result<Self, super::ids::BadId> {
+        Ok(Self {
+            name: NodeName::parse("localhost")?,
+            host: HostName::parse("localhost")?,
+            port: 22,
+            user: None,
+            tags: BTreeSet::new(),
+            description: "the machine that Interlock runs on".to_owned(),
+            environment: None,
+            key: None,
+            jumps: Vec::new(),
+            transport: Transport::Local,
+            attributes: BTreeMap::new(),
+        })
+    }
+}
+
+/// The order of two nodes by name or by an attribute: as numbers where both are numbers, otherwise as text; nodes
+/// without the attribute come last, and equal ones by name.
+#[must_use]
+pub fn in_order(a: &Node, b: &Node, attribute: &str) -> std::cmp::Ordering {
+    let by_attribute = match (a.attribute(attribute), b.attribute(attribute)) {
+        (Some(a), Some(b)) => match (a.parse::<f64>(), b.parse::<f64>()) {
+            (Ok(x), Ok(y)) => x.total_cmp(&y),
+            // Numbers before text keeps the order total.
+            (Ok(_), Err(_)) => std::cmp::Ordering::Less,
+            (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
+            (Err(_), Err(_)) => a.cmp(&b),
+        },
+        (Some(_), None) => std::cmp::Ordering::Less,
+        (None, Some(_)) => std::cmp::Ordering::Greater,
+        (None, None) => std::cmp::Ordering::Equal,
+    };
+    by_attribute.then_with(|| a.name.cmp(&b.name))
 }
 
 #[cfg(test)]

@@ -68,7 +68,10 @@ impl Walk {
             *cell = state;
         }
         if is_bad(state) && !parallel {
-            row.iter_mut().skip(at.step + 1).filter(|s| **s == StepState::Waiting).for_each(|s| *s = StepState::Skipped);
+            row.iter_mut()
+                .skip(at.step + 1)
+                .filter(|s| **s == StepState::Waiting)
+                .for_each(|s| *s = StepState::Skipped);
         }
     }
 
@@ -90,9 +93,10 @@ impl Walk {
 
     /// Every cell with its state.
     pub fn cells(&self) -> impl Iterator<Item = (Cell, StepState)> + '_ {
-        self.cells.iter().enumerate().flat_map(|(node, row)| {
-            row.iter().enumerate().map(move |(step, state)| (Cell { node, step }, *state))
-        })
+        self.cells
+            .iter()
+            .enumerate()
+            .flat_map(|(node, row)| row.iter().enumerate().map(move |(step, state)| (Cell { node, step }, *state)))
     }
 
     fn skip_waiting(&mut self) {
@@ -179,8 +183,21 @@ mod tests {
     use crate::domain::job::Retry;
     use proptest::prelude::*;
 
-    fn execution(strategy: Strategy, concurrency: u32, keep_going: bool, max_failures: Option<MaxFailures>) -> Execution {
-        Execution { strategy, concurrency, keep_going, max_failures, timeout: None, retry: Retry::default(), idempotent: false }
+    fn execution(
+        strategy: Strategy,
+        concurrency: u32,
+        keep_going: bool,
+        max_failures: Option<MaxFailures>,
+    ) -> Execution {
+        Execution {
+            strategy,
+            concurrency,
+            keep_going,
+            max_failures,
+            timeout: None,
+            retry: Retry::default(),
+            idempotent: false,
+        }
     }
 
     /// Runs the walk one cell at a time; the order in which cells started, as `node.step`.

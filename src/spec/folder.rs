@@ -11,7 +11,7 @@ use super::rule::{self, AuthoredRule};
 use super::yaml::{self, Node as Tree};
 use super::{access, job, project, webhook};
 use crate::domain::access::AccessRules;
-use crate::domain::digest::Digest;
+use crate::domain::digest::{Digest, canonical_json};
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
@@ -27,6 +27,8 @@ pub struct Authored<T> {
     pub source: String,
     /// The file, relative to the project's folder.
     pub file: String,
+    /// Its canonical form as JSON, with every default filled in.
+    pub canonical: String,
     /// The digest of its canonical form: comments, order and style do not change it.
     pub digest: Digest,
 }
@@ -282,6 +284,7 @@ impl Folder {
 }
 
 fn authored<T: Canonical>(value: T, path: &str, source: &str) -> Authored<T> {
-    let digest = Digest::of_json(&value.canonical());
-    Authored { value, source: source.to_owned(), file: path.to_owned(), digest }
+    let canonical = canonical_json(&value.canonical());
+    let digest = Digest::of(canonical.as_bytes());
+    Authored { value, source: source.to_owned(), file: path.to_owned(), canonical, digest }
 }

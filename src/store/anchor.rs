@@ -39,6 +39,7 @@ pub enum AnchorError {
 }
 
 /// The file with the key that signs its lines.
+#[derive(Clone)]
 pub struct Anchor {
     path: PathBuf,
     key: SigningKey,
@@ -62,6 +63,12 @@ impl Anchor {
     #[must_use]
     pub fn new(path: &Path, root: &RootKey) -> Self {
         Self { path: path.to_owned(), key: SigningKey::from_bytes(&root.derive("interlock audit anchor v1")) }
+    }
+
+    /// The same key over another file: a copy that was kept elsewhere.
+    #[must_use]
+    pub fn at(&self, path: &Path) -> Self {
+        Self { path: path.to_owned(), key: self.key.clone() }
     }
 
     /// The public key in hexadecimal, with which others can check the lines.

@@ -245,6 +245,9 @@ macro_rules! words {
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
             /// The word in the database.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

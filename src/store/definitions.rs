@@ -325,6 +325,28 @@ pub fn history(c: &mut Conn, id: &str, before: Option<i64>, wanted: u32) -> Resu
         .load(c)?)
 }
 
+/// A text that is another one whenever any definition was saved or deleted since: for those who keep definitions in
+/// memory.
+///
+/// # Errors
+/// Those of the database.
+pub fn stamp_of_all(c: &mut Conn) -> Result<String, StoreError> {
+    let (saved, deleted, all, revisions): (
+        Option<chrono::NaiveDateTime>,
+        Option<chrono::NaiveDateTime>,
+        i64,
+        Option<i64>,
+    ) = definitions::table
+        .select((
+            diesel::dsl::max(definitions::updated_at),
+            diesel::dsl::max(definitions::deleted_at),
+            diesel::dsl::count_star(),
+            diesel::dsl::max(definitions::revision),
+        ))
+        .first(c)?;
+    Ok(format!("{saved:?} {deleted:?} {all} {revisions:?}"))
+}
+
 /// One revision.
 ///
 /// # Errors

@@ -125,6 +125,25 @@ pub fn set_verdict(
     Ok(())
 }
 
+/// As [`set_verdict`], but only for an event that nobody has decided yet.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when it is decided; otherwise as [`set_verdict`].
+pub fn decide_pending(
+    c: &mut Conn,
+    permit: &Permit,
+    id: EventId,
+    verdict: EventVerdict,
+    detail: &str,
+    run: Option<RunNumber>,
+) -> Result<(), StoreError> {
+    let there = get(c, id)?;
+    if there.verdict != EventVerdict::Pending {
+        return Err(StoreError::conflict(format!("event {id} was decided already")));
+    }
+    set_verdict(c, permit, id, verdict, detail, run)
+}
+
 /// The event of this id.
 ///
 /// # Errors

@@ -98,7 +98,7 @@ fn a_bad_filter_names_the_place() {
 fn nodes_are_ordered_by_number_where_they_are_numbers() {
     let order = |attribute: &str| {
         let mut nodes = nodes();
-        order_by(&mut nodes, attribute);
+        nodes.sort_by(|a, b| in_order(a, b, attribute));
         nodes.iter().map(|n| n.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(order("name"), ["db1", "web1", "web2"]);

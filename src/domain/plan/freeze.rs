@@ -47,7 +47,9 @@ pub fn freeze(from: Ingredients<'_>) -> Result<Plan, Vec<command::CommandError>>
     let mut steps = Vec::with_capacity(from.job.steps.len());
     for step in &from.job.steps {
         let action = match &step.action {
-            StepAction::Run { command } => PlannedAction::Run { command: command::compile(command, &from.job.options)?.text },
+            StepAction::Run { command } => {
+                PlannedAction::Run { command: command::compile(command, &from.job.options)?.text }
+            }
             StepAction::Script { body, interpreter } => {
                 PlannedAction::Script { body: body.clone(), interpreter: interpreter.clone() }
             }

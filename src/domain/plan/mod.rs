@@ -100,8 +100,8 @@ pub enum PlannedValue {
     Text { value: String },
     /// A secret by its place and version; the value is fetched when the step starts.
     Secret { path: String, version: i64 },
-    /// An uploaded file by its content.
-    File { name: String, sha256: Digest, size: u64 },
+    /// An uploaded file by its place and content.
+    File { id: String, name: String, sha256: Digest, size: u64 },
 }
 
 /// A step of a plan.

@@ -54,11 +54,13 @@ pub fn verify(
     match &how.kind {
         VerifyKind::PagerDuty => {
             let given = header("x-pagerduty-signature")?;
-            let given: Vec<Vec<u8>> = given.split(',').filter_map(|part| hex(part.trim().strip_prefix("v1=")?)).collect();
+            let given: Vec<Vec<u8>> =
+                given.split(',').filter_map(|part| hex(part.trim().strip_prefix("v1=")?)).collect();
             any(secrets, |secret| mac(secret.as_bytes(), &[body]), &given)
         }
         VerifyKind::GitHub => {
-            let given = header("x-hub-signature-256")?.strip_prefix("sha256=").and_then(hex).ok_or(Unverified::NoProof)?;
+            let given =
+                header("x-hub-signature-256")?.strip_prefix("sha256=").and_then(hex).ok_or(Unverified::NoProof)?;
             any(secrets, |secret| mac(secret.as_bytes(), &[body]), &[given])
         }
         VerifyKind::Slack => {

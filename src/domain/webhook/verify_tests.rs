@@ -62,10 +62,16 @@ fn two_secrets_are_active_while_one_is_rotated() {
 #[test]
 fn an_unusable_secret_matches_nothing() {
     let kind = VerifyKind::Token { header: "X-Interlock-Token".to_owned() };
-    assert_eq!(verify(&how(kind.clone()), &secret(""), &headers(&[("X-Interlock-Token", "")]), b"", at(0)), Err(Unverified::Mismatch));
+    assert_eq!(
+        verify(&how(kind.clone()), &secret(""), &headers(&[("X-Interlock-Token", "")]), b"", at(0)),
+        Err(Unverified::Mismatch)
+    );
     assert_eq!(verify(&how(kind), &[], &headers(&[("X-Interlock-Token", "x")]), b"", at(0)), Err(Unverified::Mismatch));
     let signed = headers(&[("webhook-id", "a"), ("webhook-timestamp", "0"), ("webhook-signature", "v1,")]);
-    assert_eq!(verify(&how(VerifyKind::StandardWebhooks), &secret("not base64 !"), &signed, b"", at(0)), Err(Unverified::Mismatch));
+    assert_eq!(
+        verify(&how(VerifyKind::StandardWebhooks), &secret("not base64 !"), &signed, b"", at(0)),
+        Err(Unverified::Mismatch)
+    );
 }
 
 #[test]
@@ -74,7 +80,10 @@ fn alertmanager_speaks_bearer_and_basic() {
     assert_eq!(verify(&how(VerifyKind::Alertmanager), &secret("s3cret"), &bearer, b"", at(0)), Ok(()));
     let basic = headers(&[("Authorization", "Basic YW06czNjcmV0")]);
     assert_eq!(verify(&how(VerifyKind::Alertmanager), &secret("am:s3cret"), &basic, b"", at(0)), Ok(()));
-    assert_eq!(verify(&how(VerifyKind::Alertmanager), &secret("other"), &bearer, b"", at(0)), Err(Unverified::Mismatch));
+    assert_eq!(
+        verify(&how(VerifyKind::Alertmanager), &secret("other"), &bearer, b"", at(0)),
+        Err(Unverified::Mismatch)
+    );
 }
 
 /// The vectors that the senders publish, from the shared samples where they are at hand.

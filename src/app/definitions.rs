@@ -1,0 +1,599 @@
+//! Definitions: checking a folder, applying it with a plan first, saving a single one, and looking back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::App;
+use super::approvals::void;
+use super::catalogue::Catalogue;
+use super::error::{AppError, AppResult, Refusal, RefusalKind};
+use super::planning::still_stands;
+use super::record::Source;
+use crate::domain::access::{Actor, Permission, Permit, Resource};
+use crate::domain::approval::RequestState;
+use crate::domain::digest::Digest;
+use crate::domain::ids::{JobId, KeyPath, ProjectName};
+use crate::domain::option::{FieldError, OptionKind};
+use crate::domain::plan::Plan;
+use crate::spec::{self, Diagnostic, ProjectSpec};
+use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
+use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
+
+pub use crate::store::definitions::Kind;
+
+/// What would happen, or happened, to one definition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionChange {
+    /// What it defines.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What happens.
+    pub action: ChangeAction,
+    /// A unified diff of the authored text; empty when nothing changes.
+    pub diff: String,
+}
+
+/// What happens to a definition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeAction {
+    /// It is new.
+    Create,
+    /// It has a new revision.
+    Update,
+    /// It goes away; its revisions stay.
+    Delete,
+    /// It stays.
+    Unchanged,
+}
+
+impl ChangeAction {
+    /// The word in plans.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// A definition as authored, ready to be stored.
+#[derive(Debug, Clone)]
+struct Wanted {
+    kind: Kind,
+    name: String,
+    job_id: Option<JobId>,
+    source: String,
+    canonical: String,
+    digest: Digest,
+}
+
+/// A revision as lists show it.
+#[derive(Debug, Clone)]
+pub struct RevisionView {
+    /// Its number.
+    pub revision: i64,
+    /// Its digest.
+    pub digest: Digest,
+    /// Who saved it.
+    pub author: String,
+    /// Why.
+    pub message: String,
+    /// When.
+    pub created_at: crate::domain::time::Timestamp,
+    /// The authored text.
+    pub source: String,
+}
+
+impl App {
+    /// Compares a project's folder with what is stored.
+    ///
+    /// # Errors
+    /// `invalid_definitions` with every mistake; forbidden.
+    pub async fn plan_apply(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        files: &[(String, Vec<u8>)],
+    ) -> AppResult<Vec<DefinitionChange>> {
+        let wanted = checked(project, files)?;
+        self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() })?;
+        let stored = self.stored(project).await?;
+        Ok(changes(&wanted, &stored))
+    }
+
+    /// Makes the stored definitions of a project equal to a folder, in one transaction.
+    ///
+    /// # Errors
+    /// As [`App::plan_apply`]; `conflict` when somebody saved one of them meanwhile. Nothing is changed then.
+    pub async fn apply(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        files: &[(String, Vec<u8>)],
+        message: &str,
+        source: &Source,
+    ) -> AppResult<Vec<DefinitionChange>> {
+        let wanted = checked(project, files)?;
+        let stored = self.stored(project).await?;
+        let plan = changes(&wanted, &stored);
+        self.store_changes(actor, project, wanted, stored, true, message, source).await?;
+        Ok(plan)
+    }
+
+    /// Saves one definition from its authored text. `expected` is the revision that the author started from.
+    ///
+    /// # Errors
+    /// `invalid_definitions` with every mistake; `conflict` when it was saved meanwhile; forbidden.
+    pub async fn save(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        kind: Kind,
+        text: &str,
+        expected: Option<i64>,
+        message: &str,
+        source: &Source,
+    ) -> AppResult<DefinitionRecord> {
+        let stored = self.stored(project).await?;
+        let one = self.check_one(project, kind, text, &stored)?;
+        let name = one.name.clone();
+        let holds = stored.iter().find(|(d, _)| d.kind == kind && d.name == name).map_or(0, |(d, _)| d.revision);
+        if expected.is_some_and(|e| e != holds) {
+            let message = format!(
+                "`{name}` was changed meanwhile (revision {holds}). Look at the newer revision and put your change on top of it; your text is still in the editor."
+            );
+            return Err(AppError::conflict("stale_revision", message));
+        }
+        self.store_changes(actor, project, vec![one], stored, false, message, source).await?;
+        let project = project.clone();
+        let found = self.db.read(move |c| rows::find(c, &project, kind, &name)).await?;
+        found.ok_or_else(AppError::not_found)
+    }
+
+    /// Checks one definition together with the rest of its project: every mistake that saving it would make.
+    ///
+    /// # Errors
+    /// Not found; the database.
+    pub async fn check(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        kind: Kind,
+        text: &str,
+    ) -> AppResult<Vec<Diagnostic>> {
+        self.catalogue().await?;
+        self.authorize(actor, Permission::View, &Resource::Project { project: project.clone() })
+            .or_else(|_| self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() }))?;
+        let stored = self.stored(project).await?;
+        let (_, diagnostics) = with_one(project, kind, text, &stored);
+        Ok(diagnostics)
+    }
+
+    fn check_one(&self, project: &ProjectName, kind: Kind, text: &str, stored: &[Stored]) -> AppResult<Wanted> {
+        let (spec, diagnostics) = with_one(project, kind, text, stored);
+        refuse_mistakes(&diagnostics)?;
+        let all = wanted_of(&spec, stored);
+        let edited = all.into_iter().filter(|w| w.kind == kind).find(|w| w.source.trim_end() == text.trim_end());
+        edited.ok_or_else(|| AppError::invalid("empty_definition", "The text defines nothing. Write one definition."))
+    }
+
+    async fn stored(&self, project: &ProjectName) -> AppResult<Vec<Stored>> {
+        let project = project.clone();
+        let found = self
+            .db
+            .read(move |c| {
+                let mut all = Vec::new();
+                for kind in Kind::ALL {
+                    all.extend(rows::current_of_kind(c, *kind)?);
+                }
+                Ok::<_, StoreError>(all)
+            })
+            .await?;
+        Ok(found.into_iter().filter(|(d, _)| d.project == project).collect())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one transaction needs all of them, and they have no common owner")]
+    async fn store_changes(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        wanted: Vec<Wanted>,
+        stored: Vec<Stored>,
+        delete_others: bool,
+        message: &str,
+        source: &Source,
+    ) -> AppResult<()> {
+        let now = self.clock.now();
+        let mut saves: Vec<(Permit, rows::NewRevision, i64)> = Vec::new();
+        let mut deletes: Vec<(Permit, DefinitionRecord)> = Vec::new();
+        let project_permit = self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() });
+        for one in &wanted {
+            let known = stored.iter().find(|(d, _)| d.kind == one.kind && d.name == one.name);
+            if known.is_some_and(|(d, r)| d.digest == one.digest && r.source == one.source) {
+                continue;
+            }
+            let permit = self.authorize(actor, Permission::Edit, &rows::resource(project, one.kind, &one.name)?)?;
+            self.may_use_keys(actor, project, one)?;
+            let new = rows::NewRevision {
+                id: uuid::Uuid::now_v7().to_string(),
+                project: project.clone(),
+                kind: one.kind,
+                name: one.name.clone(),
+                job_id: one.job_id.clone(),
+                source: one.source.clone(),
+                canonical: one.canonical.clone(),
+                digest: one.digest,
+                message: message.chars().take(500).collect(),
+            };
+            saves.push((permit, new, known.map_or(0, |(d, _)| d.revision)));
+        }
+        if delete_others {
+            for (definition, _) in &stored {
+                if !wanted.iter().any(|w| w.kind == definition.kind && w.name == definition.name) {
+                    let resource = rows::resource(project, definition.kind, &definition.name)?;
+                    deletes.push((self.authorize(actor, Permission::Edit, &resource)?, definition.clone()));
+                }
+            }
+        }
+        if saves.is_empty() && deletes.is_empty() {
+            return Ok(());
+        }
+        let new_project = !self.known().projects.contains_key(project);
+        let project_permit = if new_project { Some(project_permit?) } else { project_permit.ok() };
+        let (recorder, actor, source, project_owned) =
+            (self.recorder(), actor.clone(), source.to_owned(), project.clone());
+        self.db
+            .write(move |c| {
+                if let Some(permit) = &project_permit {
+                    projects::ensure(c, permit, &project_owned, now)?;
+                }
+                let mut entries = Vec::new();
+                // Deleting comes first, so that a job that was renamed can keep its id.
+                for (permit, definition) in &deletes {
+                    rows::delete(c, permit, &definition.id, definition.revision, now)?;
+                    entries.push((
+                        definition.kind,
+                        definition.name.clone(),
+                        "deleted",
+                        definition.revision,
+                        definition.digest,
+                    ));
+                }
+                for (permit, new, expected) in &saves {
+                    let saved = rows::save_revision(c, permit, new, *expected, now)?;
+                    entries.push((new.kind, new.name.clone(), "saved", saved.revision, new.digest));
+                }
+                for (kind, name, action, revision, digest) in entries {
+                    let resource = format!("{project_owned}:{}/{name}", kind.as_str());
+                    let detail = json!({ "revision": revision, "digest": digest });
+                    recorder.note(
+                        c,
+                        &actor,
+                        &source,
+                        &format!("definition.{action}"),
+                        resource,
+                        Some(&project_owned),
+                        detail,
+                    )?;
+                }
+                Ok::<_, AppError>(())
+            })
+            .await?;
+        let catalogue = self.reload().await?;
+        self.void_what_no_longer_stands(&catalogue, project).await
+    }
+
+    /// Only who may use a secret may write a job that uses it: running the job then releases it to nobody new.
+    fn may_use_keys(&self, actor: &Actor, project: &ProjectName, one: &Wanted) -> AppResult<()> {
+        if one.kind != Kind::Job {
+            return Ok(());
+        }
+        let Ok(job) = spec::read_job(&one.source) else { return Ok(()) };
+        for option in &job.options {
+            if let OptionKind::Secret { storage: Some(path) } = &option.kind {
+                let resource = Resource::Key { project: project.clone(), path: KeyPath::clone(path) };
+                if self.authorize(actor, Permission::UseSecret, &resource).is_err() {
+                    let message = format!("The job uses the secret `{path}`, and you do not have `use_secret` on it.");
+                    return Err(AppError::forbidden("forbidden_secret", message));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Voids requests whose plan no longer stands, so that nobody signs for nothing.
+    async fn void_what_no_longer_stands(&self, catalogue: &Catalogue, project: &ProjectName) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Cancel)?;
+        let filter = requests::Filter { state: Some(RequestState::Pending), projects: vec![project.clone()] };
+        let name = project.clone();
+        let waiting = self
+            .db
+            .read(move |c| {
+                let keys = host_keys::list(c, &name)?;
+                let mut out = Vec::new();
+                for record in requests::list(c, &filter, None, 200)? {
+                    let plan = runs::plan(c, record.run)?;
+                    out.push((record, plan));
+                }
+                Ok::<_, StoreError>((keys, out))
+            })
+            .await?;
+        let (keys, waiting) = waiting;
+        for (record, (text, digest)) in waiting {
+            let stands = Plan::read_verified(&text, &digest)
+                .map_err(|e| e.to_string())
+                .and_then(|plan| still_stands(catalogue, &plan, &keys));
+            let Err(why) = stands else { continue };
+            let (permit, recorder, now, project) = (permit.clone(), self.recorder(), self.clock.now(), project.clone());
+            let number = record.run;
+            let done = self
+                .db
+                .write(move |c| {
+                    let run = runs::get(c, number)?;
+                    let reason = format!("Void: {why}. Ask again if it is still wanted.");
+                    void(c, &permit, &record, &run, &reason, now)?;
+                    let detail = json!({ "why": why, "digest": run.plan_digest });
+                    recorder.note(
+                        c,
+                        &Actor::system(),
+                        "engine",
+                        "approval.voided",
+                        format!("run:{number}"),
+                        Some(&project),
+                        detail,
+                    )?;
+                    Ok::<_, AppError>(())
+                })
+                .await;
+            match done {
+                // Somebody decided at the same moment; dispatch looks at the plan once more.
+                Ok(()) | Err(AppError::Refused(_)) => self.live.run_changed(number),
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(())
+    }
+
+    /// A definition and its newest revision.
+    ///
+    /// # Errors
+    /// Not found, also when it may not be seen.
+    pub async fn definition(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        kind: Kind,
+        name: &str,
+    ) -> AppResult<(DefinitionRecord, RevisionView)> {
+        self.catalogue().await?;
+        self.authorize(actor, Permission::View, &rows::resource(project, kind, name)?)?;
+        let (project, name) = (project.clone(), name.to_owned());
+        self.db
+            .read(move |c| {
+                let found = rows::find(c, &project, kind, &name)?.ok_or_else(AppError::not_found)?;
+                let revision = rows::revision(c, &found.id, found.revision)?;
+                Ok((found, revision.into()))
+            })
+            .await
+    }
+
+    /// The revisions of a definition, newest first.
+    ///
+    /// # Errors
+    /// Not found, also when it may not be seen.
+    pub async fn history(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        kind: Kind,
+        name: &str,
+    ) -> AppResult<Vec<RevisionView>> {
+        let (definition, _) = self.definition(actor, project, kind, name).await?;
+        let found = self.db.read(move |c| rows::history(c, &definition.id, None, 200)).await?;
+        Ok(found.into_iter().map(RevisionView::from).collect())
+    }
+
+    /// Every definition of a project as files, as they would be applied again.
+    ///
+    /// # Errors
+    /// Forbidden without `view` on the project.
+    pub async fn export(&self, actor: &Actor, project: &ProjectName) -> AppResult<Vec<(String, String)>> {
+        self.catalogue().await?;
+        self.authorize(actor, Permission::View, &Resource::Project { project: project.clone() })?;
+        let stored = self.stored(project).await?;
+        Ok(files_of(&stored)
+            .into_iter()
+            .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
+            .collect())
+    }
+}
+
+type Stored = (DefinitionRecord, RevisionRecord);
+
+impl From<RevisionRecord> for RevisionView {
+    fn from(r: RevisionRecord) -> Self {
+        Self {
+            revision: r.revision,
+            digest: r.digest,
+            author: r.author,
+            message: r.message,
+            created_at: r.created_at,
+            source: r.source,
+        }
+    }
+}
+
+/// Reads a folder; every mistake refuses it.
+fn checked(project: &ProjectName, files: &[(String, Vec<u8>)]) -> AppResult<Vec<Wanted>> {
+    let (spec, diagnostics) = spec::check_folder(project, files);
+    refuse_mistakes(&diagnostics)?;
+    Ok(wanted_of(&spec, &[]))
+}
+
+/// A refusal that names every mistake with its place.
+fn refuse_mistakes(diagnostics: &[Diagnostic]) -> AppResult<()> {
+    let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|d| d.is_error()).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let fields = errors
+        .iter()
+        .map(|d| FieldError {
+            field: format!("{}:{}:{}", d.file, d.line, d.column),
+            code: d.code.to_owned(),
+            message: d.hint.as_ref().map_or_else(|| d.message.clone(), |hint| format!("{} Hint: {hint}", d.message)),
+        })
+        .collect();
+    let message = match errors.len() {
+        1 => "There is a mistake in the definition. Nothing was saved.".to_owned(),
+        n => format!("There are {n} mistakes in the definitions. Nothing was saved."),
+    };
+    Err(Refusal::new(RefusalKind::Invalid, "invalid_definitions", message).with_fields(fields).into())
+}
+
+/// The project as it would be with one definition changed or added.
+fn with_one(project: &ProjectName, kind: Kind, text: &str, stored: &[Stored]) -> (ProjectSpec, Vec<Diagnostic>) {
+    let edited = name_in(project, kind, text);
+    let mut files =
+        files_of_except(stored, |d| d.kind == kind && (kind_is_single(kind) || Some(&d.name) == edited.as_ref()));
+    let path = path_of(kind, edited.as_deref().unwrap_or("new"));
+    files.push((path.clone(), text.as_bytes().to_vec()));
+    let (spec, mut diagnostics) = spec::check_folder(project, &files);
+    // The edited text's own mistakes come first; people look at those.
+    diagnostics.sort_by_key(|d| d.file != path);
+    (spec, diagnostics)
+}
+
+fn kind_is_single(kind: Kind) -> bool {
+    matches!(kind, Kind::Project | Kind::Nodes | Kind::Access)
+}
+
+/// The name that a text gives its definition, if it can be read that far.
+fn name_in(project: &ProjectName, kind: Kind, text: &str) -> Option<String> {
+    let path = path_of(kind, "new");
+    let (spec, _) = spec::check_folder(project, &[(path, text.as_bytes().to_vec())]);
+    match kind {
+        Kind::Job => spec.jobs.first().map(|j| j.value.path.to_string()),
+        Kind::Webhook => spec.webhooks.first().map(|w| w.value.name.to_string()),
+        Kind::Rule => spec.rules.first().map(|r| r.value.name.clone()),
+        Kind::Project | Kind::Nodes | Kind::Access => None,
+    }
+}
+
+/// Everything that a spec defines, as rows. Jobs without an id keep the one that they have, or get a new one.
+fn wanted_of(spec: &ProjectSpec, stored: &[Stored]) -> Vec<Wanted> {
+    let mut out = Vec::new();
+    let mut single = |kind: Kind, name: &str, source: &str, canonical: &str, digest: Digest| {
+        out.push(Wanted {
+            kind,
+            name: name.to_owned(),
+            job_id: None,
+            source: source.to_owned(),
+            canonical: canonical.to_owned(),
+            digest,
+        });
+    };
+    if let Some(p) = &spec.project_source {
+        single(Kind::Project, "project", &p.source, &p.canonical, p.digest);
+    }
+    for n in &spec.nodes_sources {
+        single(Kind::Nodes, &n.file, &n.source, &n.canonical, n.digest);
+    }
+    if let Some(a) = &spec.access_source {
+        single(Kind::Access, "access", &a.source, &a.canonical, a.digest);
+    }
+    for w in &spec.webhooks {
+        single(Kind::Webhook, w.value.name.as_str(), &w.source, &w.canonical, w.digest);
+    }
+    for r in &spec.rules {
+        single(Kind::Rule, &r.value.name, &r.source, &r.canonical, r.digest);
+    }
+    for j in &spec.jobs {
+        let name = j.value.path.to_string();
+        let kept =
+            stored.iter().find(|(d, _)| d.kind == Kind::Job && d.name == name).and_then(|(d, _)| d.job_id.clone());
+        let job_id = j.value.id.clone().or(kept);
+        out.push(Wanted {
+            kind: Kind::Job,
+            name,
+            job_id: job_id.or_else(|| JobId::parse(&uuid::Uuid::new_v4().to_string()).ok()),
+            source: j.source.clone(),
+            canonical: j.canonical.clone(),
+            digest: j.digest,
+        });
+    }
+    out
+}
+
+fn changes(wanted: &[Wanted], stored: &[Stored]) -> Vec<DefinitionChange> {
+    let mut out = Vec::new();
+    for one in wanted {
+        let known = stored.iter().find(|(d, _)| d.kind == one.kind && d.name == one.name);
+        let (action, diff) = match known {
+            None => (ChangeAction::Create, unified("", &one.source)),
+            Some((d, r)) if d.digest == one.digest && r.source == one.source => {
+                (ChangeAction::Unchanged, String::new())
+            }
+            Some((_, r)) => (ChangeAction::Update, unified(&r.source, &one.source)),
+        };
+        out.push(DefinitionChange { kind: one.kind, name: one.name.clone(), action, diff });
+    }
+    for (definition, revision) in stored {
+        if !wanted.iter().any(|w| w.kind == definition.kind && w.name == definition.name) {
+            let diff = unified(&revision.source, "");
+            out.push(DefinitionChange {
+                kind: definition.kind,
+                name: definition.name.clone(),
+                action: ChangeAction::Delete,
+                diff,
+            });
+        }
+    }
+    out
+}
+
+/// A unified diff with three lines of context.
+#[must_use]
+pub fn unified(old: &str, new: &str) -> String {
+    similar::TextDiff::from_lines(old, new).unified_diff().context_radius(3).to_string()
+}
+
+fn files_of(stored: &[Stored]) -> Vec<(String, Vec<u8>)> {
+    files_of_except(stored, |_| false)
+}
+
+/// The stored definitions as the files of a project's folder. Definitions that would share a file name get one each.
+fn files_of_except(stored: &[Stored], left_out: impl Fn(&DefinitionRecord) -> bool) -> Vec<(String, Vec<u8>)> {
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut out: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for (definition, revision) in stored.iter().filter(|(d, _)| !left_out(d)) {
+        let mut path = path_of(definition.kind, &definition.name);
+        while !taken.insert(path.to_lowercase()) {
+            path = path.replacen(".yaml", "_.yaml", 1);
+        }
+        let mut text = revision.source.clone();
+        if !text.ends_with('\n') {
+            text.push('\n');
+        }
+        out.insert(path, text.into_bytes());
+    }
+    out.into_iter().collect()
+}
+
+fn path_of(kind: Kind, name: &str) -> String {
+    match kind {
+        Kind::Project => "project.yaml".to_owned(),
+        Kind::Access => "access.yaml".to_owned(),
+        // An inventory's name is its file's.
+        Kind::Nodes if name.starts_with("nodes.") => name.to_owned(),
+        Kind::Nodes => "nodes.yaml".to_owned(),
+        Kind::Job => format!("jobs/{name}.yaml"),
+        Kind::Webhook => format!("webhooks/{name}.yaml"),
+        Kind::Rule => format!("rules/{name}.yaml"),
+    }
+}

@@ -1,0 +1,427 @@
+//! Webhook intake: verify on the raw bytes, store, then decide. A delivery is acted on at most once.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use super::App;
+use super::catalogue::{Catalogue, ProjectState, StoredWebhook};
+use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
+use super::planning::RunRequest;
+use super::record::Source;
+use crate::domain::access::{Actor, Permission, Principal, Resource, Via};
+use crate::domain::digest::Digest;
+use crate::domain::event::{Event, EventVerdict};
+use crate::domain::ids::{EventId, ProjectName, RunNumber, WebhookName};
+use crate::domain::json::parse_strict;
+use crate::domain::option::{RawValue, RawValues};
+use crate::domain::plan::Origin;
+use crate::domain::template::{Template, options_of};
+use crate::domain::webhook::delivery::{Delivery, sender_id};
+use crate::domain::webhook::verify::verify;
+use crate::domain::webhook::{Missing, Mode, Webhook};
+use crate::store::{StoreError, events, webhook_tokens};
+
+/// What a sender is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The event's id.
+    pub event: EventId,
+    /// The run that it made.
+    pub run: Option<RunNumber>,
+    /// What was decided.
+    pub verdict: EventVerdict,
+    /// Why, in a sentence.
+    pub detail: String,
+    /// Whether this very delivery was known already.
+    pub duplicate: bool,
+}
+
+/// What would run for a payload; for the test page and for dry runs.
+#[derive(Debug, Clone)]
+pub struct Expanded {
+    /// Each argument as written and as expanded.
+    pub tokens: Vec<(String, String)>,
+    /// The options that come of them.
+    pub options: Vec<(String, String)>,
+    /// The node filter, expanded.
+    pub node_filter: Option<String>,
+}
+
+impl App {
+    /// Takes a delivery for `/hooks/{address}`.
+    ///
+    /// An unknown address, a name that is only reachable by its token, and a bad signature get the same answer.
+    ///
+    /// # Errors
+    /// `unverified`; `bad_payload` for a body that is not strict JSON; `missing_field`; `refused` where the job cannot
+    /// be asked for. The event of a verified delivery is stored in every case but a malformed body.
+    pub async fn deliver(
+        &self,
+        address: &str,
+        headers: BTreeMap<String, String>,
+        body: &[u8],
+        source: &Source,
+    ) -> AppResult<Accepted> {
+        let catalogue = self.catalogue().await?;
+        let Some((project, hook)) = self.hook_at(&catalogue, address).await? else { return Err(unverified()) };
+        let webhook = &hook.webhook;
+        if let Some(how) = &webhook.verify {
+            let mut secrets = Vec::with_capacity(how.secrets.len());
+            for path in &how.secrets {
+                match self.key_value(&project.project.name, path, None).await {
+                    Ok(secret) => secrets.push(secret),
+                    Err(AppError::Refused(_)) => {
+                        tracing::warn!(webhook.name = %webhook.name, key.path = %path, "a webhook's secret is missing from the key store");
+                    }
+                    Err(fault) => return Err(fault),
+                }
+            }
+            if let Err(why) = verify(how, &secrets, &headers, body, self.clock.now()) {
+                tracing::warn!(webhook.name = %webhook.name, refusal.why = %why, "refused a delivery");
+                return Err(unverified());
+            }
+        }
+        let (data, raw) = read_body(body)?;
+        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: webhook.name.as_str() };
+        let dedupe = dedupe_key(webhook, &delivery, &headers, &data, body)?;
+        let actor = service(webhook);
+        let event = Event {
+            id: EventId::new(uuid::Uuid::now_v7()),
+            project: project.project.name.clone(),
+            received_at: self.clock.now(),
+            source: format!("webhook:{}", webhook.name),
+            event_type: format!("webhook.{}", webhook.name),
+            payload: raw.clone(),
+            dedupe_key: dedupe,
+            verdict: EventVerdict::Pending,
+            detail: String::new(),
+            run: None,
+        };
+        // A payload that lacks a field is told so before anything is kept, as the sender (or whoever tests it) can mend it.
+        let expanded =
+            if matches(webhook, &delivery, &data, self.clock.now()) { Some(expand(webhook, &delivery)?) } else { None };
+        let id = event.id;
+        if let Some(known) = self.store_event(event, headers.clone()).await? {
+            return self.known_delivery(known).await;
+        }
+        let decided = self.act_on(&project.project.name, hook, id, &actor, expanded, source).await;
+        let (verdict, detail, run, refusal) = match decided {
+            Ok((verdict, detail, run)) => (verdict, detail, run, None),
+            Err(AppError::Refused(refusal)) => (EventVerdict::Refused, refusal.message.clone(), None, Some(refusal)),
+            Err(fault) => return Err(fault),
+        };
+        let permit = self.own_permit(Permission::Edit)?;
+        {
+            let detail = detail.clone();
+            self.db.write(move |c| events::set_verdict(c, &permit, id, verdict, &detail, run)).await?;
+        }
+        match refusal {
+            Some(refusal) => Err(AppError::Refused(refusal)),
+            None => Ok(Accepted { event: id, run, verdict, detail, duplicate: false }),
+        }
+    }
+
+    /// Stores the event once; the one that was there before, if it was.
+    async fn store_event(&self, event: Event, headers: BTreeMap<String, String>) -> AppResult<Option<Event>> {
+        let permit = self.own_permit(Permission::Edit)?;
+        let headers = redacted(headers);
+        let stored = self.db.write(move |c| events::insert_event_once(c, &permit, &event, &headers)).await?;
+        Ok(match stored {
+            events::Stored::Inserted => None,
+            events::Stored::Duplicate(known) => Some(*known),
+        })
+    }
+
+    /// The answer to a delivery that came before: what became of the first. While the first is still being decided, the
+    /// event id is all there is.
+    async fn known_delivery(&self, known: Event) -> AppResult<Accepted> {
+        Ok(Accepted { event: known.id, run: known.run, verdict: known.verdict, detail: known.detail, duplicate: true })
+    }
+
+    async fn act_on(
+        &self,
+        project: &ProjectName,
+        hook: &StoredWebhook,
+        event: EventId,
+        actor: &Actor,
+        expanded: Option<Expanded>,
+        source: &Source,
+    ) -> AppResult<(EventVerdict, String, Option<RunNumber>)> {
+        let webhook = &hook.webhook;
+        let Some(expanded) = expanded else {
+            return Ok((
+                EventVerdict::NotMatched,
+                "The conditions of the webhook do not hold for this delivery.".to_owned(),
+                None,
+            ));
+        };
+        let mut values = RawValues::new();
+        for (name, value) in expanded.options {
+            values.insert(name, RawValue::Text(value));
+        }
+        let dry_run = webhook.mode == Mode::DryRun;
+        let request = RunRequest {
+            project: project.clone(),
+            job: webhook.job.clone(),
+            values,
+            reason: String::new(),
+            nodes: None,
+            node_filter: expanded.node_filter,
+            start_at: None,
+            origin: Origin::Webhook { name: webhook.name.to_string(), event },
+            dry_run,
+        };
+        let run = self.request_run(actor, request, source).await.map_err(|error| match error {
+            // The sender must not learn from the answer what exists behind the webhook.
+            AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
+                let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
+                Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
+            }
+            other => other,
+        })?;
+        let verdict = if dry_run { EventVerdict::DryRun } else { EventVerdict::Ran };
+        Ok((verdict, format!("Run #{} is {}.", run.number, run.state), Some(run.number)))
+    }
+
+    async fn hook_at<'c>(
+        &self,
+        catalogue: &'c Catalogue,
+        address: &str,
+    ) -> AppResult<Option<(&'c ProjectState, &'c StoredWebhook)>> {
+        if let Ok(name) = WebhookName::parse(address) {
+            // By name only where a signature or secret proves the sender. The same name in two projects is nobody's.
+            let mut named = catalogue.projects.values().filter_map(|p| p.webhooks.get(&name).map(|w| (p, w)));
+            if let (Some(found), None) = (named.next(), named.next())
+                && found.1.webhook.verify.is_some()
+            {
+                return Ok(Some(found));
+            }
+        }
+        let digest = Digest::of(address.as_bytes());
+        let Some(token) = self.db.read(move |c| webhook_tokens::find(c, &digest)).await? else { return Ok(None) };
+        let found = catalogue.projects.get(&token.project).and_then(|p| {
+            let name = WebhookName::parse(&token.name).ok()?;
+            p.webhooks.get(&name).map(|w| (p, w))
+        });
+        Ok(found)
+    }
+
+    /// The unguessable address of a webhook. It is derived from the root key and a stored nonce, so it can be shown again.
+    ///
+    /// # Errors
+    /// Not found; forbidden without `edit`.
+    pub async fn hook_address(&self, actor: &Actor, project: &ProjectName, name: &WebhookName) -> AppResult<String> {
+        let catalogue = self.catalogue().await?;
+        let state = catalogue.project(project)?;
+        state.webhooks.get(name).ok_or_else(AppError::not_found)?;
+        let resource = Resource::Webhook { project: project.clone(), name: name.to_string() };
+        let permit = self.authorize(actor, Permission::Edit, &resource)?;
+        let known = {
+            let (project, name) = (project.clone(), name.clone());
+            self.db.read(move |c| webhook_tokens::of_webhook(c, &project, &name)).await?
+        };
+        if let Some(known) = known {
+            return Ok(self.hook_token(project, name, &known.nonce));
+        }
+        let nonce = super::random::bytes::<16>()?.to_vec();
+        let token = self.hook_token(project, name, &nonce);
+        let (digest, now) = (Digest::of(token.as_bytes()), self.clock.now());
+        let (project, name) = (project.clone(), name.clone());
+        self.db.write(move |c| webhook_tokens::put(c, &permit, &project, &name, &nonce, &digest, now)).await?;
+        Ok(token)
+    }
+
+    fn hook_token(&self, project: &ProjectName, name: &WebhookName, nonce: &[u8]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.keys.hooks) else { return String::new() };
+        for part in [project.as_str().as_bytes(), b"\0", name.as_str().as_bytes(), b"\0", nonce] {
+            mac.update(part);
+        }
+        format!("ilh_{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+    }
+
+    /// Shows, token by token, what a payload would ask for. Nothing is stored, nothing runs.
+    ///
+    /// # Errors
+    /// Not found; forbidden; a payload that cannot be read or lacks a field.
+    pub async fn try_webhook(
+        &self,
+        actor: &Actor,
+        project: &ProjectName,
+        name: &WebhookName,
+        body: &[u8],
+    ) -> AppResult<(bool, Expanded)> {
+        let catalogue = self.catalogue().await?;
+        let hook = catalogue.project(project)?.webhooks.get(name).ok_or_else(AppError::not_found)?;
+        let resource = Resource::Webhook { project: project.clone(), name: name.to_string() };
+        self.authorize(actor, Permission::View, &resource)?;
+        let (data, raw) = read_body(body)?;
+        let headers = BTreeMap::new();
+        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: name.as_str() };
+        let matched = matches(&hook.webhook, &delivery, &data, self.clock.now());
+        Ok((matched, expand(&hook.webhook, &delivery)?))
+    }
+
+    /// Events of the projects that the actor may see, newest first.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn events(
+        &self,
+        actor: &Actor,
+        project: Option<&ProjectName>,
+        source: Option<&str>,
+        limit: u32,
+    ) -> AppResult<Vec<Event>> {
+        let catalogue = self.catalogue().await?;
+        let mut out: Vec<Event> = Vec::new();
+        for name in catalogue.projects.keys().filter(|n| project.is_none_or(|p| p == *n)) {
+            if self.authorize(actor, Permission::View, &Resource::Events { project: name.clone() }).is_err() {
+                continue;
+            }
+            let (name, source) = (name.clone(), source.map(str::to_owned));
+            out.extend(self.db.read(move |c| events::list(c, &name, source.as_deref(), None, limit)).await?);
+        }
+        out.sort_by_key(|e| std::cmp::Reverse((e.received_at, e.id)));
+        out.truncate(limit as usize);
+        Ok(out)
+    }
+
+    /// One event with its headers.
+    ///
+    /// # Errors
+    /// Not found, also when it may not be seen.
+    pub async fn event(&self, actor: &Actor, id: EventId) -> AppResult<(Event, BTreeMap<String, String>)> {
+        self.catalogue().await?;
+        let found = self.db.read(move |c| Ok::<_, StoreError>((events::get(c, id)?, events::headers(c, id)?))).await?;
+        self.authorize(actor, Permission::View, &Resource::Events { project: found.0.project.clone() })?;
+        Ok(found)
+    }
+}
+
+fn unverified() -> AppError {
+    let message = "There is no such webhook, or the delivery is not signed as it should be. Check the address and the secret on both sides.";
+    Refusal::new(RefusalKind::Forbidden, "unverified", message).into()
+}
+
+fn service(webhook: &Webhook) -> Actor {
+    Actor {
+        principal: Principal::Service(webhook.run_as.clone()),
+        groups: std::collections::BTreeSet::new(),
+        via: Via::Webhook { name: webhook.name.to_string() },
+        administrator: false,
+    }
+}
+
+/// The body as data and as text. An empty body is an empty object, a form body (Slack) a map of its fields.
+fn read_body(body: &[u8]) -> AppResult<(Value, String)> {
+    let malformed = |why: String| {
+        AppError::from(Refusal::new(
+            RefusalKind::Malformed,
+            "bad_payload",
+            format!("The payload cannot be read: {why}. Nothing was done."),
+        ))
+    };
+    let raw = std::str::from_utf8(body)
+        .map_err(|e| malformed(format!("it is not valid UTF-8 (byte {})", e.valid_up_to())))?;
+    if raw.trim().is_empty() {
+        return Ok((json!({}), String::new()));
+    }
+    let looks_like_form = !raw.trim_start().starts_with(['{', '[', '"']) && raw.contains('=') && !raw.contains('\n');
+    if looks_like_form {
+        let mut map = serde_json::Map::new();
+        for (key, value) in form_urlencoded::parse(body) {
+            let parsed = if key == "payload" { parse_strict(value.as_bytes()).ok() } else { None };
+            if map.insert(key.to_string(), parsed.unwrap_or_else(|| Value::from(value.as_ref()))).is_some() {
+                return Err(malformed(format!("the field `{key}` stands twice")));
+            }
+        }
+        return Ok((Value::Object(map), raw.to_owned()));
+    }
+    let data = parse_strict(body).map_err(|e| malformed(e.to_string()))?;
+    Ok((data, raw.to_owned()))
+}
+
+fn matches(webhook: &Webhook, delivery: &Delivery<'_>, data: &Value, now: crate::domain::time::Timestamp) -> bool {
+    if webhook.when.is_empty() {
+        return true;
+    }
+    let scope =
+        json!({ "data": data, "trigger": data, "event": data.get("event"), "webhook": { "name": delivery.webhook } });
+    webhook.when.evaluate(&scope, now).matched
+}
+
+/// Expands every token by itself, so a payload can never add an option.
+fn expand(webhook: &Webhook, delivery: &Delivery<'_>) -> AppResult<Expanded> {
+    let missing_is_empty = webhook.missing == Missing::Empty;
+    let render = |template: &Template| {
+        template.render(delivery, missing_is_empty).map_err(|missing| {
+            let message = format!(
+                "The payload has no `{}`, which the webhook's `{}` needs. Nothing was started.",
+                missing.path,
+                template.source()
+            );
+            AppError::invalid("missing_field", message)
+        })
+    };
+    let mut tokens = Vec::with_capacity(webhook.arguments.len());
+    for template in &webhook.arguments {
+        tokens.push((template.source().to_owned(), render(template)?));
+    }
+    // Which token is a name is decided by the author's text, never by what the payload holds.
+    let mut options = Vec::new();
+    let mut walk = tokens.iter();
+    while let Some((written, _)) = walk.next() {
+        let pair = options_of(&[written.clone(), "value".to_owned()])
+            .map_err(|e| AppError::invalid("bad_arguments", sentence(&e)))?;
+        let (name, value) = match (pair.into_iter().next(), walk.next()) {
+            (Some((name, _)), Some((_, value))) => (name, value.clone()),
+            _ => return Err(AppError::invalid("bad_arguments", format!("The argument `{written}` has no value."))),
+        };
+        options.push((name, value));
+    }
+    let node_filter = webhook.node_filter.as_ref().map(render).transpose()?;
+    Ok(Expanded { tokens, options, node_filter })
+}
+
+fn dedupe_key(
+    webhook: &Webhook,
+    delivery: &Delivery<'_>,
+    headers: &BTreeMap<String, String>,
+    data: &Value,
+    body: &[u8],
+) -> AppResult<String> {
+    let key = match &webhook.dedupe {
+        Some(template) => Some(template.render(delivery, false).map_err(|missing| {
+            let message = format!(
+                "The payload has no `{}`, by which deliveries are told apart. Nothing was started.",
+                missing.path
+            );
+            AppError::invalid("missing_field", message)
+        })?),
+        None => sender_id(webhook.verify.as_ref().map(|v| &v.kind), headers, data, body),
+    };
+    // Long keys are kept as their digest; no key at all means that this delivery is like no other.
+    Ok(match key {
+        Some(key) if key.len() <= 200 => key,
+        Some(key) => Digest::of(key.as_bytes()).to_string(),
+        None => format!("unique:{}", uuid::Uuid::new_v4()),
+    })
+}
+
+/// Headers as they are kept: proofs and credentials are cut.
+fn redacted(headers: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let secret = |name: &str| {
+        ["authorization", "cookie", "signature", "token", "secret", "api-key", "apikey", "password"]
+            .iter()
+            .any(|w| name.contains(w))
+    };
+    headers
+        .into_iter()
+        .map(|(name, value)| if secret(&name) { (name, "[redacted]".to_owned()) } else { (name, value) })
+        .collect()
+}
