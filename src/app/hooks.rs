@@ -188,6 +188,57 @@ impl App {
         Ok((verdict, format!("Run #{} is {}.", run.number, run.state), Some(run.number)))
     }
 
+    /// Decides events that were stored but not decided when a server broke off. How many.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn settle_events(&self) -> AppResult<usize> {
+        let left_behind = self.clock.now() - chrono::TimeDelta::seconds(30);
+        let pending = self.db.read(|c| events::pending(c, 100)).await?;
+        let mut done = 0;
+        for event in pending.into_iter().filter(|e| e.received_at < left_behind) {
+            let catalogue = self.catalogue().await?;
+            let hook = event
+                .source
+                .strip_prefix("webhook:")
+                .and_then(|name| WebhookName::parse(name).ok())
+                .and_then(|name| catalogue.projects.get(&event.project)?.webhooks.get(&name));
+            let outcome = match hook {
+                None => {
+                    Err(AppError::conflict("webhook_gone", "The webhook was removed before the delivery was decided."))
+                }
+                Some(hook) => self.decide_again(hook, &event).await,
+            };
+            let (verdict, detail, run) = match outcome {
+                Ok(decided) => decided,
+                Err(AppError::Refused(refusal)) => (EventVerdict::Refused, refusal.message.clone(), None),
+                Err(fault) => return Err(fault),
+            };
+            let (permit, id) = (self.own_permit(Permission::Edit)?, event.id);
+            self.db.write(move |c| events::set_verdict(c, &permit, id, verdict, &detail, run)).await?;
+            done += 1;
+        }
+        Ok(done)
+    }
+
+    async fn decide_again(
+        &self,
+        hook: &StoredWebhook,
+        event: &Event,
+    ) -> AppResult<(EventVerdict, String, Option<RunNumber>)> {
+        let (data, raw) = read_body(event.payload.as_bytes())?;
+        let id = event.id;
+        let headers = self.db.read(move |c| events::headers(c, id)).await?;
+        let webhook = &hook.webhook;
+        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: webhook.name.as_str() };
+        let expanded = if matches(webhook, &delivery, &data, event.received_at) {
+            Some(expand(webhook, &delivery)?)
+        } else {
+            None
+        };
+        self.act_on(&event.project, hook, event.id, &service(webhook), expanded, "engine").await
+    }
+
     async fn hook_at<'c>(
         &self,
         catalogue: &'c Catalogue,

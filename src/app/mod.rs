@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod keys;
 pub mod live;
 
+pub mod log;
 pub mod nodes;
 pub mod password;
 pub mod planning;
@@ -123,6 +124,12 @@ impl App {
             return Ok(known);
         }
         self.reload().await
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The definitions as last loaded.

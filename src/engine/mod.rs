@@ -1,1 +1,123 @@
-//! Background loops: dispatch, follow, expire, schedule. Idempotent, without input, stepped once by tests.
+//! Background loops: dispatch, expire, sign the record's end, settle what a crash left open.
+//!
+//! Loops are idempotent and take no input but the stored state. Each is woken by a signal and, as a signal can be lost or
+//! come from another process, by a timer. Tests step them with [`Engine::step`] instead of waiting.
+
+mod assignment;
+mod output;
+mod target;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::app::App;
+use crate::app::error::AppResult;
+use crate::domain::ids::RunNumber;
+use crate::exec::Executor;
+
+/// How executors reach nodes.
+#[derive(Clone)]
+pub struct Executors {
+    /// Nodes over SSH.
+    pub ssh: Arc<dyn Executor>,
+    /// The machine that Interlock runs on.
+    pub local: Arc<dyn Executor>,
+}
+
+/// The loops of one server.
+pub struct Engine {
+    app: Arc<App>,
+    executors: Executors,
+    running: Mutex<JoinSet<()>>,
+    /// Takes only this run; for a command that follows its own.
+    only: Option<RunNumber>,
+    most: usize,
+}
+
+/// How many runs a server carries out at once.
+const MOST_RUNS: usize = 64;
+
+/// How long the loops wait for a signal before they look by themselves.
+const LOOK: Duration = Duration::from_millis(500);
+
+impl Engine {
+    /// An engine that takes every run.
+    #[must_use]
+    pub fn new(app: Arc<App>, executors: Executors) -> Self {
+        Self { app, executors, running: Mutex::new(JoinSet::new()), only: None, most: MOST_RUNS }
+    }
+
+    /// An engine that takes only one run.
+    #[must_use]
+    pub fn only(mut self, run: RunNumber) -> Self {
+        self.only = Some(run);
+        self
+    }
+
+    /// Lets time pass and starts what may start, once. How much was done.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn step(&self) -> AppResult<usize> {
+        let mut done = self.app.pass_time().await?;
+        done += self.app.settle_events().await?;
+        while self.under_way() < self.most {
+            let Some(assignment) = self.app.next_assignment(self.only).await? else { break };
+            done += 1;
+            let (app, executors) = (Arc::clone(&self.app), self.executors.clone());
+            self.with_running(|set| {
+                set.spawn(assignment::carry_out(app, executors, assignment));
+            });
+        }
+        Ok(done)
+    }
+
+    /// Waits until everything that this engine started has ended.
+    pub async fn settle(&self) {
+        loop {
+            let mut set = self.with_running(std::mem::take);
+            if set.is_empty() {
+                return;
+            }
+            while set.join_next().await.is_some() {}
+        }
+    }
+
+    /// Runs the loops until told to stop, then waits for what is under way.
+    pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut heads = tokio::time::interval(Duration::from_secs(60));
+        loop {
+            if let Err(error) = self.step().await {
+                tracing::error!(error.cause = %error, "the engine could not look for work; it tries again");
+            }
+            tokio::select! {
+                () = self.app.live.work() => {}
+                () = tokio::time::sleep(LOOK) => {}
+                _ = heads.tick() => {
+                    if let Err(error) = self.app.sign_head().await {
+                        tracing::error!(error.cause = %error, "the end of the record could not be signed");
+                    }
+                }
+                _ = stop.wait_for(|stopping| *stopping) => break,
+            }
+        }
+        self.settle().await;
+        if let Err(error) = self.app.sign_head().await {
+            tracing::error!(error.cause = %error, "the end of the record could not be signed");
+        }
+    }
+
+    fn under_way(&self) -> usize {
+        self.with_running(|set| {
+            while set.try_join_next().is_some() {}
+            set.len()
+        })
+    }
+
+    fn with_running<T>(&self, work: impl FnOnce(&mut JoinSet<()>) -> T) -> T {
+        work(&mut self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}

@@ -26,6 +26,7 @@ pub mod events;
 pub mod host_keys;
 pub mod idempotency;
 pub mod installation;
+pub mod output;
 pub mod projects;
 pub mod runs;
 pub mod secrets;

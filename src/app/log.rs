@@ -1,0 +1,49 @@
+//! Reading the output of runs.
+
+use super::App;
+use super::error::{AppError, AppResult};
+use crate::domain::access::Actor;
+use crate::domain::ids::RunNumber;
+use crate::store::output::Reader;
+
+pub use crate::store::output::{Entry, Page, Stream, Wanted};
+
+/// Where a page of a log begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// At an offset that a page gave, or 0.
+    Offset(u64),
+    /// At or shortly before a line.
+    Line(u64),
+    /// So that about this many lines follow to the end.
+    Tail(u64),
+}
+
+impl App {
+    /// A page of a run's output.
+    ///
+    /// # Errors
+    /// Not found, also when the run may not be seen.
+    pub async fn log(
+        &self,
+        actor: &Actor,
+        number: RunNumber,
+        from: From,
+        most: usize,
+        wanted: Wanted,
+    ) -> AppResult<(u64, Page)> {
+        self.visible_run(actor, number).await?;
+        let reader = Reader::new(&self.settings.data, number);
+        tokio::task::spawn_blocking(move || {
+            let offset = match from {
+                From::Offset(offset) => offset,
+                From::Line(line) => reader.offset_near(line)?,
+                From::Tail(lines) => reader.tail(lines)?,
+            };
+            Ok((offset, reader.read(offset, most.clamp(1, 20_000), &wanted)?))
+        })
+        .await
+        .map_err(AppError::fault)?
+        .map_err(|e: std::io::Error| AppError::fault(e))
+    }
+}

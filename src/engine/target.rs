@@ -1,0 +1,136 @@
+//! From a planned node to what an executor connects to, and from a plan to the variables of a step.
+
+use std::collections::BTreeMap;
+
+use crate::app::App;
+use crate::app::error::{AppError, AppResult};
+use crate::domain::command::option_variable;
+use crate::domain::ids::{HostName, KeyPath};
+use crate::domain::plan::{Plan, PlannedAction, PlannedNode, PlannedStep, PlannedValue};
+use crate::domain::secret::SecretText;
+use crate::exec::enrol::HostKey;
+use crate::exec::{EnvValue, StepRequest, Target, UploadedFile};
+
+/// What is read once for a whole run: host keys, private keys, secrets and files.
+pub(super) struct Supplies {
+    known_hosts: String,
+    keys: BTreeMap<KeyPath, Result<SecretText, String>>,
+    values: Vec<(String, EnvValue)>,
+    files: Vec<UploadedFile>,
+    /// What has to be masked in the output.
+    pub(super) secrets: Vec<SecretText>,
+}
+
+impl Supplies {
+    /// Fetches everything that the plan refers to, at the moment of use.
+    ///
+    /// # Errors
+    /// A secret or file that is gone: nothing may start then.
+    pub(super) async fn fetch(app: &App, plan: &Plan) -> AppResult<Self> {
+        let mut known_hosts = String::new();
+        for record in app.trusted_keys(&plan.project).await? {
+            let port = u16::try_from(record.port).map_err(AppError::fault)?;
+            if let Ok(key) = HostKey::new(&record.kind, &record.key_base64) {
+                known_hosts.push_str(&key.known_hosts_line(&HostName::clone(&record.host), port));
+                known_hosts.push('\n');
+            }
+        }
+        let mut keys = BTreeMap::new();
+        for path in plan.nodes.iter().filter_map(|n| n.key.as_ref()) {
+            if !keys.contains_key(path) {
+                let found = match app.key_value(&plan.project, path, None).await {
+                    Ok(key) => Ok(key),
+                    Err(AppError::Refused(refusal)) => Err(refusal.message),
+                    Err(fault) => return Err(fault),
+                };
+                keys.insert(path.clone(), found);
+            }
+        }
+        let mut values = Vec::new();
+        let mut files = Vec::new();
+        let mut secrets = Vec::new();
+        for (name, value) in &plan.options {
+            let variable = option_variable(name);
+            match value {
+                PlannedValue::Text { value } => values.push((variable, EnvValue::Text(value.clone()))),
+                PlannedValue::Secret { .. } => {
+                    let secret = app.secret_value(plan, value).await?;
+                    secrets.push(secret.clone());
+                    values.push((variable, EnvValue::Secret(secret)));
+                }
+                PlannedValue::File { .. } => {
+                    let (name, bytes) = app.file_value(plan, value).await?;
+                    files.push(UploadedFile { variable, name, bytes });
+                }
+            }
+        }
+        Ok(Self { known_hosts, keys, values, files, secrets })
+    }
+
+    /// What to connect to.
+    ///
+    /// # Errors
+    /// A sentence when the node's private key is not to be had.
+    pub(super) fn target(&self, node: &PlannedNode) -> Result<Target, String> {
+        let key = match node.key.as_ref().map(|path| self.keys.get(path)) {
+            None => None,
+            Some(Some(Ok(key))) => Some(key.clone()),
+            Some(Some(Err(why))) => {
+                return Err(format!("{why} The node {} names it as its `ssh-key-storage-path`.", node.name));
+            }
+            Some(None) => return Err(format!("the private key of the node {} was not looked up", node.name)),
+        };
+        Ok(Target {
+            node: node.name.clone(),
+            host: node.host.clone(),
+            port: node.port,
+            user: node.user.clone(),
+            jumps: node.jumps.clone(),
+            known_hosts: self.known_hosts.clone(),
+            key,
+            key_id: node.key.as_ref().map_or_else(|| "no key".to_owned(), ToString::to_string),
+        })
+    }
+
+    /// What to run on a node. Values travel beside the author's text, never in it.
+    pub(super) fn request(
+        &self,
+        run: i64,
+        plan: &Plan,
+        node: &PlannedNode,
+        step: &PlannedStep,
+        attempt: u32,
+    ) -> StepRequest {
+        let (interpreter, body) = match &step.action {
+            PlannedAction::Run { command } => ("/bin/sh".to_owned(), command.clone()),
+            PlannedAction::Script { body, interpreter } => (interpreter.clone(), body.clone()),
+        };
+        let mut env = self.values.clone();
+        // Rundeck's names for the same values, for scripts that people already have.
+        env.extend(self.values.iter().map(|(name, value)| (format!("RD_{name}"), value.clone())));
+        let text = |value: &str| EnvValue::Text(value.to_owned());
+        env.extend(node.variables.iter().map(|(name, value)| (name.clone(), text(value))));
+        let environment = plan.environment.as_ref().map_or("", |e| e.as_str());
+        env.extend([
+            ("JOB_NAME".to_owned(), text(plan.job.path.name())),
+            ("JOB_GROUP".to_owned(), text(plan.job.path.group())),
+            ("JOB_ID".to_owned(), text(plan.job.id.as_str())),
+            ("RUN_NUMBER".to_owned(), text(&run.to_string())),
+            ("RUN_USER".to_owned(), text(plan.requester.short())),
+            ("RUN_REASON".to_owned(), text(&plan.reason)),
+            ("RUN_PROJECT".to_owned(), text(plan.project.as_str())),
+            ("RUN_ENVIRONMENT".to_owned(), text(environment)),
+        ]);
+        // Options that were given no value are empty, so that scripts under `set -u` go on working.
+        StepRequest {
+            run,
+            step: step.name.to_string(),
+            attempt,
+            interpreter,
+            body: body.into_bytes(),
+            env,
+            files: self.files.clone(),
+            timeout: step.timeout.map(crate::domain::time::Seconds::to_std),
+        }
+    }
+}

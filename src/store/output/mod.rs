@@ -1,0 +1,113 @@
+//! Run output on disk: append-only segment files, one folder a run, addressed by byte offsets.
+//!
+//! A frame is a line of header and the raw bytes of one line of output, so that what a node wrote can be given back byte
+//! for byte, and a person can read the file with a pager:
+//!
+//! ```text
+//! LENGTH LINE MICROSECONDS STREAM NODE STEP ENDING\n
+//! BYTES\n
+//! ```
+//!
+//! `ENDING` is `n` for a line that ended with a line break and `-` for a piece of one. Offsets count over all segments.
+//! A frame that a crash tore is cut off when the log is opened for writing again, and not shown to readers.
+
+mod frame;
+mod read;
+mod write;
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::ids::{NodeName, RunNumber, StepName};
+use crate::domain::time::Timestamp;
+
+pub use read::{Page, Reader, Wanted};
+pub use write::Writer;
+
+/// The longest piece of a line that one entry holds, in bytes.
+pub const LONGEST: usize = 16 * 1024;
+
+/// Which stream an entry came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Interlock's own remarks.
+    System,
+}
+
+impl Stream {
+    /// The word in the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+            Self::System => "system",
+        }
+    }
+
+    fn parse(word: &str) -> Option<Self> {
+        [Self::Stdout, Self::Stderr, Self::System].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// One line of output, or a piece of a very long one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When it was taken.
+    pub at: Timestamp,
+    /// The node.
+    pub node: NodeName,
+    /// The step.
+    pub step: StepName,
+    /// The stream.
+    pub stream: Stream,
+    /// The bytes without the line break.
+    pub bytes: Vec<u8>,
+    /// Whether a line break followed.
+    pub ended: bool,
+}
+
+/// A line in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Where it begins, in bytes from the start of the log.
+    pub offset: u64,
+    /// Its number, from 1.
+    pub number: u64,
+    /// The line.
+    pub line: Line,
+}
+
+/// The folder of a run's output below the data folder.
+#[must_use]
+pub fn folder(data: &Path, run: RunNumber) -> PathBuf {
+    data.join("runs").join(format!("{:03}", run.get() % 1_000)).join(run.to_string())
+}
+
+fn segment(folder: &Path, start: u64) -> PathBuf {
+    folder.join(format!("log.{start:020}"))
+}
+
+/// The segments of a folder with their starts, in order.
+fn segments(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+    let listing = match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut found = Vec::new();
+    for item in listing {
+        let item = item?;
+        let start = item.file_name().to_str().and_then(|n| n.strip_prefix("log.")?.parse::<u64>().ok());
+        if let Some(start) = start {
+            found.push((start, item.path()));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests;

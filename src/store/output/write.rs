@@ -1,0 +1,131 @@
+//! Writing a run's output.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::{Line, frame, segment, segments};
+use crate::domain::ids::RunNumber;
+
+/// A segment is closed when it is larger than this, in bytes.
+const SEGMENT: u64 = 64 * 1024 * 1024;
+/// The index has an entry every so many lines.
+pub(super) const STRIDE: u64 = 256;
+/// An entry of the index: a line's number and its offset, 20 digits each.
+pub(super) const INDEX_ENTRY: usize = 42;
+
+/// The one writer of a run's output.
+#[derive(Debug)]
+pub struct Writer {
+    folder: PathBuf,
+    file: File,
+    index: File,
+    start: u64,
+    length: u64,
+    lines: u64,
+    segment: u64,
+}
+
+impl Writer {
+    /// Opens a run's output for writing, where it ended. A torn frame at the end is cut.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn open(data: &Path, run: RunNumber) -> std::io::Result<Self> {
+        Self::open_with(data, run, SEGMENT)
+    }
+
+    pub(super) fn open_with(data: &Path, run: RunNumber, segment_size: u64) -> std::io::Result<Self> {
+        let folder = super::folder(data, run);
+        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        let start = segments(&folder)?.last().map_or(0, |(start, _)| *start);
+        let mut file = options().open(segment(&folder, start))?;
+        let index = options().open(folder.join("index"))?;
+        let (whole, lines) = whole_frames(&file, &folder, start)?;
+        file.set_len(whole)?;
+        file.seek(SeekFrom::End(0))?;
+        let entries = lines.div_ceil(STRIDE) * u64::try_from(INDEX_ENTRY).unwrap_or(42);
+        if index.metadata()?.len() > entries {
+            index.set_len(entries)?;
+        }
+        Ok(Self { folder, file, index, start, length: start + whole, lines, segment: segment_size })
+    }
+
+    /// Appends lines; the log's length afterwards. What was written before an error stays whole.
+    ///
+    /// # Errors
+    /// [`std::io::ErrorKind::StorageFull`] when the disk is full; others of the file system.
+    pub fn append(&mut self, lines: &[Line]) -> std::io::Result<u64> {
+        let mut buffer = Vec::new();
+        let mut marks = Vec::new();
+        let mut number = self.lines;
+        for line in lines {
+            if number.is_multiple_of(STRIDE) {
+                let offset = self.length + u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+                marks.extend_from_slice(format!("{:020} {offset:020}\n", number + 1).as_bytes());
+            }
+            number += 1;
+            frame::encode(number, line, &mut buffer);
+        }
+        if let Err(error) = self.file.write_all(&buffer).and_then(|()| self.index.write_all(&marks)) {
+            // Half a frame must not stay: what comes later would be unreadable behind it.
+            self.file.set_len(self.length - self.start)?;
+            self.file.seek(SeekFrom::End(0))?;
+            return Err(error);
+        }
+        self.lines = number;
+        self.length += u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        if self.length - self.start >= self.segment {
+            self.file.sync_data()?;
+            self.start = self.length;
+            self.file = options().open(segment(&self.folder, self.start))?;
+        }
+        Ok(self.length)
+    }
+
+    /// How long the log is, in bytes.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Waits until everything is on the disk.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sync(&self) -> std::io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600);
+    options
+}
+
+/// The length of the whole frames in the last segment, and the number of the last line.
+fn whole_frames(file: &File, folder: &Path, start: u64) -> std::io::Result<(u64, u64)> {
+    let mut reader = BufReader::new(file);
+    let (mut whole, mut last) = (0, None);
+    while let Some((number, _, size)) = frame::decode(&mut reader)? {
+        whole += size;
+        last = Some(number);
+    }
+    match last {
+        Some(number) => Ok((whole, number)),
+        // A fresh segment goes on counting where the one before it ended.
+        None if start > 0 => {
+            let before = segments(folder)?.into_iter().rev().nth(1);
+            let Some((_, path)) = before else { return Ok((0, 0)) };
+            let mut reader = BufReader::new(File::open(path)?);
+            let mut number = 0;
+            while let Some((n, _, _)) = frame::decode(&mut reader)? {
+                number = n;
+            }
+            Ok((0, number))
+        }
+        None => Ok((0, 0)),
+    }
+}
