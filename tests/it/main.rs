@@ -1,1 +1,4 @@
-fn main() {}
+//! The one integration binary: a file an area.
+
+mod policy_matrix;
+mod store_contract;
