@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! stub
 use crate::domain::access::*;
 use crate::domain::ids::*;
@@ -27,3 +28,20 @@ impl Policy {
         BTreeSet::new()
     }
 }
+=======
+//! Access: the casbin model and enforcer, and why a decision fell as it did.
+//!
+//! [`Policy`] is built from every project's `access.yaml` and never changes; a new revision makes a new one. It is the
+//! only maker of [`crate::domain::access::Permit`]s. Deny wins over allow, nothing is allowed by default, and who may
+//! not see a thing is told that there is none. This module knows no database and no files.
+
+mod authorize;
+mod casbin;
+mod explain;
+mod glob;
+mod grants;
+
+pub use authorize::{Policy, PolicyError};
+pub use explain::{Explanation, GrantRef, RoleHolders};
+pub use grants::CompiledGrants;
+>>>>>>> store
