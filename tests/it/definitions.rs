@@ -46,12 +46,10 @@ fn the_articles_webhook_loads_as_it_is() {
     assert_eq!(spec::render(&diagnostics), "");
     let webhook = &project.webhooks[0];
     assert_eq!(webhook.value.job.as_str(), "a1b2c3-restart-service");
-    assert_eq!(webhook.value.arguments.iter().map(|t| t.source()).collect::<Vec<_>>(), [
-        "-service",
-        "${data.service}",
-        "-reason",
-        "${data.summary}"
-    ]);
+    assert_eq!(
+        webhook.value.arguments.iter().map(|t| t.source()).collect::<Vec<_>>(),
+        ["-service", "${data.service}", "-reason", "${data.summary}"]
+    );
     assert_eq!(webhook.value.run_as.as_str(), "pagerduty-incident");
     assert!(webhook.source.starts_with("# webhook -> job mapping (rundeck)\nwebhook:\n"));
 }
@@ -81,7 +79,10 @@ fn every_mistake_is_told_in_a_good_sentence() {
 fn split(text: &str) -> Vec<(String, Vec<u8>)> {
     let mut out: Vec<(String, Vec<u8>)> = Vec::new();
     for line in text.split_inclusive('\n') {
-        match line.strip_prefix("# file: ").or_else(|| line.strip_prefix("<!-- file: ").map(|l| l.trim_end().trim_end_matches("-->"))) {
+        match line
+            .strip_prefix("# file: ")
+            .or_else(|| line.strip_prefix("<!-- file: ").map(|l| l.trim_end().trim_end_matches("-->")))
+        {
             Some(name) => out.push((name.trim().to_owned(), Vec::new())),
             None => out.last_mut().expect("a fixture starts with `# file: PATH`").1.extend_from_slice(line.as_bytes()),
         }

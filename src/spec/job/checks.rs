@@ -12,13 +12,7 @@ use crate::spec::yaml::Node;
 
 /// Holds an option's default against its own rules.
 pub(super) fn option(spec: &OptionSpec, default: Option<&Node>, report: &mut Report<'_>) {
-    let Some(node) = default else {
-        if spec.hidden && spec.required && !matches!(spec.kind, OptionKind::Secret { storage: Some(_) }) {
-            // Callers over the API can still give it, so it is only odd.
-            return;
-        }
-        return;
-    };
+    let Some(node) = default else { return };
     if matches!(spec.kind, OptionKind::Secret { .. }) {
         let message = format!("the secret `{}` has a default, which would stand in this file in clear", spec.name);
         report.error(
@@ -110,6 +104,7 @@ pub(super) fn bad_pattern(node: &Node, message: &str, report: &mut Report<'_>) {
         text.char_indices().nth(characters).map(|(at, _)| at)
     });
     let why = lines.iter().rev().find_map(|l| l.strip_prefix("error: ")).or(lines.first().copied()).unwrap_or_default();
+    let why = if message.contains("size limit") { "it is too large once its repetitions are written out" } else { why };
     let span = offset.map_or(node.span, |at| node.inside(at, report.text()));
     let hint = match why {
         w if w.contains("look-around") || w.contains("backreference") => {

@@ -90,8 +90,9 @@ fn read_action(fields: &mut Fields<'_>, options: &Options, report: &mut Report<'
             );
             None
         }
+        // A misspelt `run` is told by its own line.
+        (None, None) if fields.has_near("run") || fields.has_near("script") => None,
         (None, None) => {
-            // A misspelt `run` is told by its own line.
             let hint = "write `run: COMMAND`, or `script: |` with the lines below it";
             report.error("missing_key", fields.start(), format!("{} does nothing", fields.what()), Some(hint));
             None
