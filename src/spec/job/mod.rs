@@ -5,6 +5,9 @@ mod dispatch;
 mod options;
 mod steps;
 
+pub(super) use options::{DELIMITER, FILE_BYTES, SCHEMES, STRING_LENGTH, TEXT_LENGTH};
+pub(super) use steps::INTERPRETER;
+
 use super::fields::Fields;
 use super::report::{Refers, Report};
 use super::yaml::{Node, Value};
