@@ -92,7 +92,8 @@ impl<'t> Fields<'t> {
 
     /// Reports every key that nobody took.
     pub(crate) fn finish(self, report: &mut Report<'_>) {
-        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key.as_str())) {
+        // A map of foreign keys is told well enough by its first ones.
+        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key.as_str())).take(20) {
             let shown: String = entry.key.chars().take(60).collect();
             let message = format!("unknown key `{shown}` in {}", self.what);
             report.error("unknown_key", entry.key_span, message, Some(self.suggest(&entry.key)));

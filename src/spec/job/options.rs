@@ -24,6 +24,9 @@ const TYPES: [&str; 15] = [
     "secret", "file", "json", "url",
 ];
 
+/// More than anybody can fill in.
+const MOST_OPTIONS: usize = 200;
+
 /// Keys that only some types take.
 const KIND_KEYS: [&str; 10] =
     ["pattern", "max_length", "min", "max", "values", "delimiter", "filter", "storage", "max_bytes", "schemes"];
@@ -63,6 +66,11 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Options {
     let mut out = Options::default();
     let Some(items) = report.read_list(node, "options") else { return Options { broken: true, ..out } };
     let mut places: Vec<Span> = Vec::new();
+    if items.len() > MOST_OPTIONS {
+        let message = format!("the job has {} options; at most {MOST_OPTIONS} are read", items.len());
+        report.error("out_of_range", node.span, message, Some("ask for fewer values, or for one JSON document"));
+        return Options { broken: true, ..out };
+    }
     for item in items {
         let before = report.errors();
         let name = item.get("name").and_then(Node::scalar).map(|s| s.text.clone());

@@ -12,6 +12,9 @@ use crate::spec::yaml::Node;
 /// What runs a script that names no interpreter.
 pub(in crate::spec) const INTERPRETER: &str = "/bin/sh";
 
+/// More than anybody can follow.
+const MOST_STEPS: usize = 500;
+
 /// Step kinds and step keys of workflows, which are not there yet.
 const LATER: [&str; 12] =
     ["job", "http", "wait", "approve", "notify", "set", "needs", "next", "join", "for_each", "on_error", "publish"];
@@ -26,6 +29,11 @@ pub(super) fn read(node: &Node, options: &Options, report: &mut Report<'_>) -> V
             "a job needs at least one step",
             Some("write `steps:` with `- run: …` below it"),
         );
+    }
+    if items.len() > MOST_STEPS {
+        let message = format!("the job has {} steps; at most {MOST_STEPS} are read", items.len());
+        report.error("out_of_range", node.span, message, Some("put them into a script, or into several jobs"));
+        return Vec::new();
     }
     let mut out: Vec<Step> = Vec::new();
     for (index, item) in items.iter().enumerate() {
