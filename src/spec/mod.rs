@@ -15,6 +15,7 @@ mod nodes;
 mod project;
 mod report;
 mod rule;
+mod rundeck;
 mod single;
 mod values;
 mod webhook;

@@ -149,3 +149,23 @@ fn hostile_files_are_refused_quickly() {
         assert!(diagnostics.iter().any(Diagnostic::is_error), "{path}");
     }
 }
+
+/// What Rundeck exports becomes a job of ours; what that is, is written down.
+#[test]
+fn rundecks_exports_are_converted() {
+    for file in ["restart.yaml", "restart.xml"] {
+        let bytes = std::fs::read(below("tests/fixtures/rundeck").join(file)).unwrap();
+        let (project, diagnostics) =
+            spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(format!("jobs/{file}"), bytes)]);
+        let jobs: Vec<&str> = project.jobs.iter().map(|j| j.source.as_str()).collect();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_snapshot_path("snapshots/rundeck");
+        settings
+            .bind(|| insta::assert_snapshot!(file, format!("{}\n{}", spec::render(&diagnostics), jobs.join("---\n"))));
+        for job in &project.jobs {
+            assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
+        }
+    }
+}

@@ -153,6 +153,9 @@ fn command_error(node: &Node, error: &CommandError, report: &mut Report<'_>) {
 /// `${option.NAME}` in a text, for names that no option has. Offsets are those of the `$`.
 fn unknown_options(text: &str, options: &Options) -> Vec<(usize, String)> {
     let mut out = Vec::new();
+    if options.unnamed() {
+        return out;
+    }
     for (at, _) in text.match_indices("${option.") {
         let rest = text.get(at + "${option.".len()..).unwrap_or_default();
         let Some((name, _)) = rest.split_once('}') else { continue };

@@ -37,6 +37,7 @@ pub(super) struct Options {
     specs: Vec<OptionSpec>,
     names: Vec<String>,
     broken: bool,
+    unnamed: bool,
 }
 
 impl Options {
@@ -55,6 +56,11 @@ impl Options {
         self.broken
     }
 
+    /// Whether there may be options whose names are not known, so that no name can be called unknown.
+    pub(super) fn unnamed(&self) -> bool {
+        self.unnamed
+    }
+
     /// Hands out the options.
     pub(super) fn into_specs(self) -> Vec<OptionSpec> {
         self.specs
@@ -64,12 +70,12 @@ impl Options {
 /// Reads `options:`.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Options {
     let mut out = Options::default();
-    let Some(items) = report.read_list(node, "options") else { return Options { broken: true, ..out } };
+    let Some(items) = report.read_list(node, "options") else { return Options { broken: true, unnamed: true, ..out } };
     let mut places: Vec<Span> = Vec::new();
     if items.len() > MOST_OPTIONS {
         let message = format!("the job has {} options; at most {MOST_OPTIONS} are read", items.len());
         report.error("out_of_range", node.span, message, Some("ask for fewer values, or for one JSON document"));
-        return Options { broken: true, ..out };
+        return Options { broken: true, unnamed: true, ..out };
     }
     for item in items {
         let before = report.errors();
@@ -88,6 +94,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Options {
             }
             out.names.push(name.clone());
         }
+        out.unnamed |= name.is_none();
         match read_one(item, report) {
             Some(spec) if report.errors() == before => {
                 places.push(item.get("name").map_or(item.span, |n| n.span));
