@@ -19,7 +19,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<AccessRules> 
     let before = report.errors();
     let mut fields = Fields::open(node, "the file", report)?;
     let roles = fields.required("roles", report).map(|n| read_roles(n, report)).unwrap_or_default();
-    let members = fields.optional("members").map(|n| read_members(n, &roles, report)).unwrap_or_default();
+    let lacks_roles = report.errors() > before;
+    let members = fields.optional("members").map(|n| read_members(n, &roles, lacks_roles, report)).unwrap_or_default();
     fields.finish(report);
     (report.errors() == before).then_some(AccessRules { roles, members })
 }
@@ -56,8 +57,9 @@ fn read_grant(item: &Node, report: &mut Report<'_>) -> Option<Grant> {
             );
             (GrantEffect::Deny, None)
         }
+        // `permissions: [run]` and the like are told as unknown keys, with what to write.
+        (None, None) if fields.has_near("allow") || fields.has_near("deny") => (GrantEffect::Deny, None),
         (None, None) => {
-            // `permissions: [run]` and the like are told as unknown keys, with what to write.
             report.error(
                 "missing_key",
                 start,
@@ -138,12 +140,13 @@ fn read_glob(node: &Node, report: &mut Report<'_>) -> Option<String> {
 fn read_members(
     node: &Node,
     roles: &BTreeMap<RoleName, Vec<Grant>>,
+    lacks_roles: bool,
     report: &mut Report<'_>,
 ) -> BTreeMap<RoleName, BTreeSet<Member>> {
     let mut out = BTreeMap::new();
     for entry in report.read_map(node, "members").unwrap_or_default() {
         let Some(role) = report.accept(RoleName::parse(&entry.key), entry.key_span, "members") else { continue };
-        if !roles.contains_key(&role) {
+        if !lacks_roles && !roles.contains_key(&role) {
             let message = format!("the role `{role}` has members but no grants");
             let hint = super::fields::suggest(role.as_str(), roles.keys().map(RoleName::as_str));
             report.warning("role_without_grants", entry.key_span, message, hint);

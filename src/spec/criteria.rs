@@ -11,7 +11,9 @@ pub(super) fn read(node: &Node, key: &str, roots: &[&'static str], report: &mut 
     let mut specs = Vec::new();
     let mut places = Vec::new();
     for entry in report.read_map(node, key)? {
-        let mut fields = Fields::open(&entry.node, format!("the condition on `{}`", entry.key), report)?;
+        let Some(mut fields) = Fields::open(&entry.node, format!("the condition on `{}`", entry.key), report) else {
+            continue;
+        };
         let operator_node = fields.required("type", report);
         let operator = operator_node.and_then(|n| report.read_text(n, "type"));
         let pattern_node = fields.optional("pattern");

@@ -102,13 +102,29 @@ impl Span {
 pub(crate) struct Lines<'s> {
     text: &'s str,
     starts: Vec<usize>,
+    /// The characters before each block of [`BLOCK`] bytes, so that a file of one long line costs no more than others.
+    characters: Vec<usize>,
+}
+
+const BLOCK: usize = 4_096;
+
+fn count(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| *b & 0xC0 != 0x80).count()
 }
 
 impl<'s> Lines<'s> {
     /// Finds the line starts.
     pub(crate) fn of(text: &'s str) -> Self {
         let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', text.as_bytes()).map(|i| i + 1)).collect();
-        Self { text, starts }
+        let mut sum = 0;
+        let before = |block: &[u8]| {
+            let here = sum;
+            sum += count(block);
+            here
+        };
+        let mut characters: Vec<usize> = text.as_bytes().chunks(BLOCK).map(before).collect();
+        characters.push(sum);
+        Self { text, starts, characters }
     }
 
     /// The text.
@@ -121,9 +137,15 @@ impl<'s> Lines<'s> {
         let offset = offset.min(self.text.len());
         let line = self.starts.partition_point(|s| *s <= offset).saturating_sub(1);
         let start = self.starts.get(line).copied().unwrap_or(0);
-        let column =
-            self.text.as_bytes().get(start..offset).map_or(0, |b| b.iter().filter(|b| *b & 0xC0 != 0x80).count());
+        let column = self.before(offset).saturating_sub(self.before(start));
         (u32::try_from(line + 1).unwrap_or(u32::MAX), u32::try_from(column + 1).unwrap_or(u32::MAX))
+    }
+
+    /// The characters before a byte.
+    fn before(&self, offset: usize) -> usize {
+        let block = offset / BLOCK;
+        let rest = self.text.as_bytes().get(block * BLOCK..offset).map_or(0, count);
+        self.characters.get(block).copied().unwrap_or(0) + rest
     }
 }
 
@@ -139,5 +161,17 @@ mod tests {
         assert_eq!(lines.place(7), (2, 4));
         assert_eq!(lines.place(10), (3, 1));
         assert_eq!(lines.place(99), (3, 2));
+    }
+
+    #[test]
+    fn a_long_line_counts_alike() {
+        let text = "é".repeat(BLOCK) + "\nab";
+        let lines = Lines::of(&text);
+        for at in [0, 1, BLOCK / 2, BLOCK - 1] {
+            assert_eq!(lines.place(at * 2), (1, u32::try_from(at + 1).unwrap()));
+        }
+        assert_eq!(lines.place(BLOCK * 2 + 2), (2, 2));
+        let exact = "x".repeat(BLOCK);
+        assert_eq!(Lines::of(&exact).place(BLOCK), (1, 4_097));
     }
 }

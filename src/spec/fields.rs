@@ -31,6 +31,7 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("storagePath", "storage"),
     ("host", "hostname"),
     ("nodeFilter", "node_filter"),
+    ("retention_days", "retention"),
 ];
 
 /// A map that is being read.
@@ -91,7 +92,8 @@ impl<'t> Fields<'t> {
 
     /// Reports every key that nobody took.
     pub(crate) fn finish(self, report: &mut Report<'_>) {
-        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key.as_str())) {
+        // A map of foreign keys is told well enough by its first ones.
+        for entry in self.entries.iter().filter(|e| !self.known.contains(&e.key.as_str())).take(20) {
             let shown: String = entry.key.chars().take(60).collect();
             let message = format!("unknown key `{shown}` in {}", self.what);
             report.error("unknown_key", entry.key_span, message, Some(self.suggest(&entry.key)));
@@ -99,16 +101,27 @@ impl<'t> Fields<'t> {
     }
 
     fn suggest(&self, key: &str) -> String {
+        if key == "<<" {
+            return "merge keys are not read; write the lines out".to_owned();
+        }
         match nearest(key, &self.known) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("known keys: {}", self.known.join(", ")),
         }
     }
 
-    /// A misspelt key is reported once, as unknown, and not a second time as missing.
-    fn has_near(&self, key: &'static str) -> bool {
-        self.entries.iter().any(|e| nearest(&e.key, &[key]).is_some())
+    /// Whether a key was probably meant: a misspelt one is reported once, as unknown, and not a second time as missing.
+    pub(crate) fn has_near(&self, key: &'static str) -> bool {
+        self.entries.iter().any(|e| e.key != key && nearest(&e.key, &[key]).is_some())
     }
+
+    /// Whether a key is there that nobody took.
+    pub(crate) fn has_untaken(&self, key: &str) -> bool {
+        !self.known.contains(&key) && self.entries.iter().any(|e| e.key == key)
+    }
+
+    /// Lets every key pass, where something larger has been told.
+    pub(crate) fn abandon(self) {}
 }
 
 /// The known word that somebody most likely meant.
@@ -138,7 +151,7 @@ pub(crate) fn suggest<'k>(given: &str, known: impl Iterator<Item = &'k str>) -> 
         Some(near) => Some(format!("did you mean `{near}`?")),
         None if known.is_empty() => None,
         None => {
-            let shown = known.iter().take(12).copied().collect::<Vec<_>>().join(", ");
+            let shown = known.iter().take(12).map(|k| format!("`{k}`")).collect::<Vec<_>>().join(", ");
             Some(format!(
                 "there {} {shown}{}",
                 if known.len() == 1 { "is only" } else { "are" },

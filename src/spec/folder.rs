@@ -8,8 +8,8 @@ use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::{Reference, Report};
 use super::rule::{self, AuthoredRule};
-use super::yaml::{self, Node as Tree};
-use super::{access, job, project, webhook};
+use super::yaml::{self, Node as Tree, Value};
+use super::{access, job, project, rundeck, webhook, write, xml};
 use crate::domain::access::AccessRules;
 use crate::domain::digest::{Digest, canonical_json};
 use crate::domain::ids::ProjectName;
@@ -61,6 +61,7 @@ enum Place {
     Access,
     Nodes(NodesFormat),
     Jobs,
+    JobsXml,
     Webhooks,
     Rules,
     Ignored,
@@ -79,6 +80,7 @@ fn place(path: &str) -> Place {
         (None, true) if name.starts_with("access.") => Place::Access,
         (None, _) if name.starts_with("nodes.") => NodesFormat::of_file(name).map_or(Place::Unknown, Place::Nodes),
         (Some(("jobs", _)), true) => Place::Jobs,
+        (Some(("jobs", _)), false) if name.ends_with(".xml") => Place::JobsXml,
         (Some(("webhooks", _)), true) => Place::Webhooks,
         (Some(("rules", _)), true) => Place::Rules,
         _ => Place::Unknown,
@@ -157,7 +159,7 @@ impl Folder {
         match place {
             Place::Project => self.known.project_lost = true,
             Place::Access => self.known.access_lost = true,
-            Place::Jobs => self.known.jobs_lost = true,
+            Place::Jobs | Place::JobsXml => self.known.jobs_lost = true,
             Place::Webhooks => self.known.webhooks_lost = true,
             Place::Rules => self.known.rules_lost = true,
             Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
@@ -169,6 +171,22 @@ impl Folder {
             let (nodes, _) = nodes::read(*format, report);
             let source = report.text();
             self.add_nodes(nodes, path, source, report);
+            return;
+        }
+        if matches!(place, Place::JobsXml) {
+            match xml::parse(report) {
+                Some(root) if rundeck::is_joblist(&root) => {
+                    for job in rundeck::xml_jobs(&root, report) {
+                        self.rundeck_job(&job, path, report);
+                    }
+                }
+                Some(root) => {
+                    let message = format!("the outer element is `<{}>`", root.name);
+                    report.error("unknown_element", root.span, message, Some("Rundeck's jobs stand in a `<joblist>`"));
+                    self.lose(place);
+                }
+                None => self.lose(place),
+            }
             return;
         }
         let (documents, lost) = yaml::documents(report);
@@ -220,6 +238,13 @@ impl Folder {
                 }
                 None => self.known.access_lost = true,
             },
+            Place::Jobs if matches!(root.value, Value::List(_)) => {
+                if let Value::List(items) = &root.value {
+                    for item in items {
+                        self.rundeck_job(item, path, report);
+                    }
+                }
+            }
             Place::Jobs => match job::read(root, report) {
                 Some(job) => self.add_job(job, at, path, source, report),
                 None => self.known.broken_jobs.extend(job::names(root)),
@@ -247,7 +272,20 @@ impl Folder {
                 }
                 None => self.known.rules_lost = true,
             },
-            Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
+            Place::Nodes(_) | Place::JobsXml | Place::Ignored | Place::Unknown => {}
+        }
+    }
+
+    /// A job of Rundeck's. What is kept as its source is our own form.
+    fn rundeck_job(&mut self, root: &Tree, path: &str, report: &mut Report<'_>) {
+        let before = report.errors();
+        let job = rundeck::convert(root, report).and_then(|converted| job::read(&converted, report));
+        match job.filter(|_| report.errors() == before) {
+            Some(job) => {
+                let source = write::write_job(&job);
+                self.add_job(job, Span::at(root.span.start), path, &source, report);
+            }
+            None => self.known.broken_jobs.extend(job::names(root)),
         }
     }
 

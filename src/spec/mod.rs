@@ -15,9 +15,11 @@ mod nodes;
 mod project;
 mod report;
 mod rule;
+mod rundeck;
 mod single;
 mod values;
 mod webhook;
+mod write;
 mod xml;
 mod yaml;
 
@@ -26,3 +28,4 @@ pub use folder::{Authored, ProjectSpec, check_folder};
 pub use nodes::NodesFormat;
 pub use rule::AuthoredRule;
 pub use single::{read_access, read_job, read_nodes, read_project, read_rule, read_webhook};
+pub use write::{write_job, write_nodes, write_webhook};

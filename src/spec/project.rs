@@ -55,6 +55,10 @@ fn environments(node: &Node, report: &mut Report<'_>) -> Option<Vec<Environment>
 }
 
 fn retention(node: &Node, report: &mut Report<'_>) -> Option<u32> {
+    if node.scalar().is_some() {
+        report.wrong_type(node, "`retention`", "a map", Some("write `retention: {days: 90}`".to_owned()));
+        return None;
+    }
     let mut fields = Fields::open(node, "`retention`", report)?;
     let days = fields.required("days", report).and_then(|n| report.read_count(n, "days", 1, 36_500));
     fields.finish(report);

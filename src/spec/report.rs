@@ -4,6 +4,9 @@ use super::diagnostic::{Diagnostic, Lines, Severity, Span};
 use super::yaml::Node;
 use crate::domain::ids::{Environment, JobRef, PolicyName, RoleName};
 
+/// The mistakes of one file that are told; nobody reads more, and a hostile file could make millions.
+const MOST: usize = 500;
+
 /// Something that has to exist elsewhere in the project.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refers {
@@ -115,6 +118,15 @@ impl<'s> Report<'s> {
     }
 
     fn add(&mut self, severity: Severity, code: &'static str, span: Span, message: String, hint: Option<String>) {
+        if self.found.len() > MOST {
+            return;
+        }
+        if self.found.len() == MOST {
+            let message = format!("there are more than {MOST} mistakes in this file; the others are not shown");
+            let last = self.diagnostic(Severity::Error, "too_many_mistakes", span, message, None);
+            self.found.push(last);
+            return;
+        }
         let diagnostic = self.diagnostic(severity, code, span, message, hint);
         self.found.push(diagnostic);
     }

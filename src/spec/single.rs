@@ -4,8 +4,8 @@ use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::Report;
 use super::rule::{self, AuthoredRule};
-use super::yaml::{self, Node as Tree};
-use super::{access, folder, job, project, webhook};
+use super::yaml::{self, Node as Tree, Value};
+use super::{access, folder, job, project, rundeck, webhook};
 use crate::domain::access::AccessRules;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
@@ -13,12 +13,21 @@ use crate::domain::node::Node;
 use crate::domain::project::Project;
 use crate::domain::webhook::Webhook;
 
-/// Reads one job.
+/// Reads one job, in our form or as a list of one in Rundeck's.
 ///
 /// # Errors
 /// Every mistake, sorted by place; the file is called `job.yaml`.
 pub fn read_job(source: &str) -> Result<Job, Vec<Diagnostic>> {
-    one("job.yaml", source, job::read)
+    one("job.yaml", source, |node, report| match &node.value {
+        Value::List(items) => {
+            if let [_, second, ..] = items.as_slice() {
+                let at = Span::at(second.span.start);
+                report.error("several_documents", at, "there is more than one job here", Some("keep one"));
+            }
+            rundeck::convert(items.first()?, report).and_then(|converted| job::read(&converted, report))
+        }
+        _ => job::read(node, report),
+    })
 }
 
 /// Reads one webhook.

@@ -17,7 +17,20 @@ const ROOTS: [&str; 4] = ["data", "header", "webhook", "raw"];
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Webhook> {
     let before = report.errors();
     let mut outer = Fields::open(node, "the file", report)?;
-    let inner = outer.required("webhook", report);
+    let inner = outer.optional("webhook");
+    if inner.is_none() {
+        report.error(
+            "missing_key",
+            outer.start(),
+            "the file lacks the key `webhook`",
+            Some("write `webhook:` and everything else indented below it"),
+        );
+    }
+    if inner.is_none() {
+        // Most likely everything stands one level too far out.
+        outer.abandon();
+        return None;
+    }
     outer.finish(report);
     let mut fields = Fields::open(inner?, "the webhook", report)?;
     let name_node = fields.required("name", report);

@@ -89,3 +89,83 @@ fn split(text: &str) -> Vec<(String, Vec<u8>)> {
     }
     out
 }
+
+proptest::proptest! {
+    /// Whatever stands in the files, reading ends with diagnostics and never with a panic.
+    #[test]
+    fn arbitrary_bytes_are_only_ever_told(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        for path in ["project.yaml", "access.yaml", "nodes.yaml", "nodes.json", "nodes.xml", "jobs/a.yaml", "jobs/a.xml", "webhooks/a.yaml", "rules/a.yaml"] {
+            let _ = spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(path.to_owned(), bytes.clone())]);
+        }
+    }
+
+    /// The example's own files with pieces cut out, doubled or replaced come closer to the readers than noise does.
+    #[test]
+    fn broken_examples_are_only_ever_told(from in 0usize..2_000, length in 0usize..40, with in "[-\\[\\]{}:,'\"#|>&*!%$ \n\ta1é]{0,6}") {
+        for (path, bytes) in files(&below("jobs/ops")) {
+            let mut text: Vec<char> = String::from_utf8(bytes).unwrap().chars().collect();
+            let from = from % text.len();
+            text.splice(from..(from + length).min(text.len()), with.chars());
+            let text: String = text.into_iter().collect();
+            let (_, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(path, text.clone().into_bytes())]);
+            for d in diagnostics {
+                let lines = u32::try_from(text.split('\n').count()).unwrap();
+                assert!(d.line >= 1 && d.line <= lines && d.column >= 1 && (d.end_line, d.end_column) >= (d.line, d.column), "{d:?}");
+                assert!(!d.message.is_empty() && !d.code.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_digest_depends_on_what_is_meant_and_not_on_how_it_is_written() {
+    let digest = |text: &str| {
+        let files = [("jobs/a.yaml".to_owned(), text.as_bytes().to_vec())];
+        let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
+        assert_eq!(spec::render(&diagnostics), "");
+        project.jobs[0].digest
+    };
+    let one = digest("name: a\nsteps:\n  - run: ls\n");
+    assert_eq!(one, digest("# a comment\nsteps: [{run: 'ls', name: step-1}]\nenabled: true\nname: \"a\"\n"));
+    assert_ne!(one, digest("name: a\nsteps:\n  - run: ls -l\n"));
+    assert_ne!(one, digest("name: a\nidempotent: true\nsteps:\n  - run: ls\n"));
+}
+
+#[test]
+fn hostile_files_are_refused_quickly() {
+    let check = |path: &str, text: String| {
+        spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(path.to_owned(), text.into_bytes())]).1
+    };
+    let nodes: String = (0..100_000).map(|i| format!("n{i}: {{hostname: h}}\n")).collect();
+    for (path, text) in [
+        ("jobs/a.yaml", "[".repeat(10_000)),
+        ("nodes.xml", format!("<project>{}", "<node>".repeat(10_000))),
+        ("nodes.json", "[".repeat(10_000)),
+        ("nodes.yaml", nodes),
+        ("jobs/a.yaml", format!("name: a\nsteps: [{}]\n", "x,".repeat(100_000))),
+        ("jobs/a.yaml", "x".repeat(2 << 20)),
+    ] {
+        let diagnostics = check(path, text);
+        assert!(diagnostics.iter().any(Diagnostic::is_error), "{path}");
+    }
+}
+
+/// What Rundeck exports becomes a job of ours; what that is, is written down.
+#[test]
+fn rundecks_exports_are_converted() {
+    for file in ["restart.yaml", "restart.xml"] {
+        let bytes = std::fs::read(below("tests/fixtures/rundeck").join(file)).unwrap();
+        let (project, diagnostics) =
+            spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(format!("jobs/{file}"), bytes)]);
+        let jobs: Vec<&str> = project.jobs.iter().map(|j| j.source.as_str()).collect();
+        let mut settings = insta::Settings::clone_current();
+        settings.set_prepend_module_to_snapshot(false);
+        settings.set_omit_expression(true);
+        settings.set_snapshot_path("snapshots/rundeck");
+        settings
+            .bind(|| insta::assert_snapshot!(file, format!("{}\n{}", spec::render(&diagnostics), jobs.join("---\n"))));
+        for job in &project.jobs {
+            assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
+        }
+    }
+}

@@ -12,13 +12,7 @@ use crate::spec::yaml::Node;
 
 /// Holds an option's default against its own rules.
 pub(super) fn option(spec: &OptionSpec, default: Option<&Node>, report: &mut Report<'_>) {
-    let Some(node) = default else {
-        if spec.hidden && spec.required && !matches!(spec.kind, OptionKind::Secret { storage: Some(_) }) {
-            // Callers over the API can still give it, so it is only odd.
-            return;
-        }
-        return;
-    };
+    let Some(node) = default else { return };
     if matches!(spec.kind, OptionKind::Secret { .. }) {
         let message = format!("the secret `{}` has a default, which would stand in this file in clear", spec.name);
         report.error(
@@ -110,6 +104,7 @@ pub(super) fn bad_pattern(node: &Node, message: &str, report: &mut Report<'_>) {
         text.char_indices().nth(characters).map(|(at, _)| at)
     });
     let why = lines.iter().rev().find_map(|l| l.strip_prefix("error: ")).or(lines.first().copied()).unwrap_or_default();
+    let why = if message.contains("size limit") { "it is too large once its repetitions are written out" } else { why };
     let span = offset.map_or(node.span, |at| node.inside(at, report.text()));
     let hint = match why {
         w if w.contains("look-around") || w.contains("backreference") => {
@@ -158,6 +153,9 @@ fn command_error(node: &Node, error: &CommandError, report: &mut Report<'_>) {
 /// `${option.NAME}` in a text, for names that no option has. Offsets are those of the `$`.
 fn unknown_options(text: &str, options: &Options) -> Vec<(usize, String)> {
     let mut out = Vec::new();
+    if options.unnamed() {
+        return out;
+    }
     for (at, _) in text.match_indices("${option.") {
         let rest = text.get(at + "${option.".len()..).unwrap_or_default();
         let Some((name, _)) = rest.split_once('}') else { continue };

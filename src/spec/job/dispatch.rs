@@ -56,6 +56,10 @@ pub(super) fn read_filter(node: &Node, key: &str, report: &mut Report<'_>) -> Op
 fn read_max_failures(node: &Node, report: &mut Report<'_>) -> Option<MaxFailures> {
     let percent = node.scalar().and_then(|s| s.text.trim().strip_suffix('%'));
     let Some(digits) = percent else {
+        if node.scalar().is_none_or(|s| s.integer().is_none()) {
+            report.wrong_type(node, "`max_failures`", "a number of nodes, or a share such as `10%`", None);
+            return None;
+        }
         return report.read_count(node, "max_failures", 0, 100_000).map(MaxFailures::Count);
     };
     match digits.trim().parse::<u8>() {

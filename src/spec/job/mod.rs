@@ -5,6 +5,9 @@ mod dispatch;
 mod options;
 mod steps;
 
+pub(super) use options::{DELIMITER, FILE_BYTES, SCHEMES, STRING_LENGTH, TEXT_LENGTH};
+pub(super) use steps::INTERPRETER;
+
 use super::fields::Fields;
 use super::report::{Refers, Report};
 use super::yaml::{Node, Value};
@@ -109,9 +112,13 @@ fn read_path(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<JobPath
         report.error("bad_value", name_node?.span, "a job's name holds no `/`", hint);
         return None;
     }
-    let bad_group = !group.is_empty() && JobPath::new(&group, "x").is_err();
-    let span = if bad_group { group_node?.span } else { name_node?.span };
-    report.accept(JobPath::new(&group, &name), span, if bad_group { "group" } else { "name" })
+    if !group.is_empty() && JobPath::new(&group, "x").is_err() {
+        let hint = "use letters, digits, single spaces, `.`, `_`, `-`, `+`, `(` or `)` in each part, and one `/` between parts";
+        let shown: String = group.chars().take(80).collect();
+        report.error("bad_value", group_node?.span, format!("`group`: `{shown}` is not a valid group"), Some(hint));
+        return None;
+    }
+    report.accept(JobPath::new(&group, &name), name_node?.span, "name")
 }
 
 fn read_approval(node: &Node, report: &mut Report<'_>) -> Option<PolicyName> {

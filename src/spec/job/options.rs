@@ -24,12 +24,20 @@ const TYPES: [&str; 15] = [
     "secret", "file", "json", "url",
 ];
 
+/// More than anybody can fill in.
+const MOST_OPTIONS: usize = 200;
+
+/// Keys that only some types take.
+const KIND_KEYS: [&str; 10] =
+    ["pattern", "max_length", "min", "max", "values", "delimiter", "filter", "storage", "max_bytes", "schemes"];
+
 /// The options that could be read, and the names of all, so that a mistake in one makes no noise elsewhere.
 #[derive(Default)]
 pub(super) struct Options {
     specs: Vec<OptionSpec>,
     names: Vec<String>,
     broken: bool,
+    unnamed: bool,
 }
 
 impl Options {
@@ -48,6 +56,11 @@ impl Options {
         self.broken
     }
 
+    /// Whether there may be options whose names are not known, so that no name can be called unknown.
+    pub(super) fn unnamed(&self) -> bool {
+        self.unnamed
+    }
+
     /// Hands out the options.
     pub(super) fn into_specs(self) -> Vec<OptionSpec> {
         self.specs
@@ -57,8 +70,13 @@ impl Options {
 /// Reads `options:`.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Options {
     let mut out = Options::default();
-    let Some(items) = report.read_list(node, "options") else { return Options { broken: true, ..out } };
+    let Some(items) = report.read_list(node, "options") else { return Options { broken: true, unnamed: true, ..out } };
     let mut places: Vec<Span> = Vec::new();
+    if items.len() > MOST_OPTIONS {
+        let message = format!("the job has {} options; at most {MOST_OPTIONS} are read", items.len());
+        report.error("out_of_range", node.span, message, Some("ask for fewer values, or for one JSON document"));
+        return Options { broken: true, unnamed: true, ..out };
+    }
     for item in items {
         let before = report.errors();
         let name = item.get("name").and_then(Node::scalar).map(|s| s.text.clone());
@@ -76,6 +94,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Options {
             }
             out.names.push(name.clone());
         }
+        out.unnamed |= name.is_none();
         match read_one(item, report) {
             Some(spec) if report.errors() == before => {
                 places.push(item.get("name").map_or(item.span, |n| n.span));
@@ -118,10 +137,13 @@ fn read_one(item: &Node, report: &mut Report<'_>) -> Option<OptionSpec> {
         return None;
     };
     let kind = read_kind(type_name, &mut fields, report);
-    if let Some(span) = fields.key_span("pattern").filter(|_| pattern_node.is_none()) {
-        let message = format!("an option of type {type_name} takes no `pattern`");
-        report.error("misplaced_key", span, message, Some("use type string, text, url or multi, or remove it"));
-        fields.optional("pattern");
+    for key in KIND_KEYS {
+        if fields.has_untaken(key) {
+            let span = fields.key_span(key).unwrap_or_else(|| fields.start());
+            let message = format!("an option of type {type_name} takes no `{key}`");
+            report.error("misplaced_key", span, message, Some("remove it, or choose another type"));
+            fields.optional(key);
+        }
     }
     fields.finish(report);
     let spec = OptionSpec {
@@ -223,10 +245,22 @@ fn read_kind(type_name: &str, fields: &mut Fields<'_>, report: &mut Report<'_>) 
                 Some(node) => texts(node, "values", report)?,
                 None => Vec::new(),
             };
-            let delimiter = match fields.optional("delimiter") {
-                Some(node) => delimiter(node, &values, report)?,
+            let delimiter_node = fields.optional("delimiter");
+            let delimiter = match delimiter_node {
+                Some(node) => delimiter(node, report)?,
                 None => DELIMITER.to_owned(),
             };
+            if let Some(value) = values.iter().find(|v| v.contains(&delimiter)) {
+                let span = delimiter_node
+                    .map(|n| n.span)
+                    .or_else(|| fields.key_span("values"))
+                    .unwrap_or_else(|| fields.start());
+                let message = format!(
+                    "the value `{value}` holds the delimiter `{delimiter}`, so it could not be told apart from two values"
+                );
+                report.error("bad_value", span, message, Some("choose a `delimiter` that no value holds"));
+                return None;
+            }
             OptionKind::Multi { values, delimiter }
         }
         "node" => OptionKind::Node {
@@ -292,21 +326,11 @@ fn date(node: &Node, key: &str, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn delimiter(node: &Node, values: &[String], report: &mut Report<'_>) -> Option<String> {
+fn delimiter(node: &Node, report: &mut Report<'_>) -> Option<String> {
     let text = report.read_scalar(node, "delimiter")?;
     if text.is_empty() || text.chars().any(char::is_control) {
-        report.error(
-            "bad_value",
-            node.span,
-            "`delimiter` must be visible text or a space",
-            Some("write for example `delimiter: ','`"),
-        );
-        return None;
-    }
-    if let Some(value) = values.iter().find(|v| v.contains(&text)) {
-        let message =
-            format!("the value `{value}` holds the delimiter `{text}`, so it could not be told apart from two values");
-        report.error("bad_value", node.span, message, Some("choose a delimiter that no value holds"));
+        let hint = "write for example `delimiter: ','`";
+        report.error("bad_value", node.span, "`delimiter` must be visible text or a space", Some(hint));
         return None;
     }
     Some(text)

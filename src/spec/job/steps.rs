@@ -12,6 +12,9 @@ use crate::spec::yaml::Node;
 /// What runs a script that names no interpreter.
 pub(in crate::spec) const INTERPRETER: &str = "/bin/sh";
 
+/// More than anybody can follow.
+const MOST_STEPS: usize = 500;
+
 /// Step kinds and step keys of workflows, which are not there yet.
 const LATER: [&str; 12] =
     ["job", "http", "wait", "approve", "notify", "set", "needs", "next", "join", "for_each", "on_error", "publish"];
@@ -26,6 +29,11 @@ pub(super) fn read(node: &Node, options: &Options, report: &mut Report<'_>) -> V
             "a job needs at least one step",
             Some("write `steps:` with `- run: …` below it"),
         );
+    }
+    if items.len() > MOST_STEPS {
+        let message = format!("the job has {} steps; at most {MOST_STEPS} are read", items.len());
+        report.error("out_of_range", node.span, message, Some("put them into a script, or into several jobs"));
+        return Vec::new();
     }
     let mut out: Vec<Step> = Vec::new();
     for (index, item) in items.iter().enumerate() {
@@ -90,8 +98,9 @@ fn read_action(fields: &mut Fields<'_>, options: &Options, report: &mut Report<'
             );
             None
         }
+        // A misspelt `run` is told by its own line.
+        (None, None) if fields.has_near("run") || fields.has_near("script") => None,
         (None, None) => {
-            // A misspelt `run` is told by its own line.
             let hint = "write `run: COMMAND`, or `script: |` with the lines below it";
             report.error("missing_key", fields.start(), format!("{} does nothing", fields.what()), Some(hint));
             None

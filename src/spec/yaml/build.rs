@@ -244,7 +244,12 @@ impl Build {
 
 fn add(entries: &mut Vec<Entry>, seen: &mut HashSet<String>, name: &Node, node: Node, report: &mut Report<'_>) {
     let Some(scalar) = name.scalar().filter(|_| !name.is_null()) else {
-        report.error("bad_key", name.span, format!("a key must be text, found {}", name.describe()), None::<&str>);
+        report.error(
+            "bad_key",
+            name.span,
+            format!("a key must be text, found {}", name.describe()),
+            Some("put a text that holds braces or brackets in quotes"),
+        );
         return;
     };
     if !seen.insert(scalar.text.clone()) {
