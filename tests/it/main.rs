@@ -1,4 +1,5 @@
 <<<<<<< HEAD
+<<<<<<< HEAD
 //! The integration tests, one binary.
 
 mod definitions;
@@ -8,3 +9,12 @@ mod definitions;
 mod policy_matrix;
 mod store_contract;
 >>>>>>> store
+=======
+//! The integration tests: one binary, one module an area.
+
+mod hostile;
+mod nodes;
+mod sshd;
+
+fn main() {}
+>>>>>>> values

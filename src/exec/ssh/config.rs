@@ -16,12 +16,10 @@ const LONGEST_SOCKET: usize = 100;
 /// What openssh puts below the control directory: `/.ssh-connectionXXXXXX/master.XXXXXXXXXXXXXXXX`.
 const SOCKET_TAIL: usize = 48;
 
-/// A directory that only we can read, short enough for sockets.
+/// A directory that only we can read, short enough for sockets. Goes with the process.
 #[derive(Debug)]
 pub(super) struct ControlDirectory {
     path: PathBuf,
-    /// Whether it was made for this process alone and goes with it.
-    temporary: bool,
 }
 
 impl ControlDirectory {
@@ -40,7 +38,7 @@ impl ControlDirectory {
             builder.recursive(false);
         }
         builder.create(&path)?;
-        Ok(Self { path, temporary: true })
+        Ok(Self { path })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -50,9 +48,7 @@ impl ControlDirectory {
 
 impl Drop for ControlDirectory {
     fn drop(&mut self) {
-        if self.temporary {
-            let _ = std::fs::remove_dir_all(&self.path);
-        }
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -76,16 +72,26 @@ fn user(user: Option<&crate::domain::ids::RemoteUser>) -> &str {
     user.map_or("", |u| u.as_str())
 }
 
-/// Writes the configuration and the known_hosts file, both 0600; gives the configuration's path.
-pub(super) fn write(directory: &Path, target: &Target, agent: &Path) -> std::io::Result<PathBuf> {
+/// The files of one connection.
+pub(super) struct Files {
+    /// For `ssh -F`.
+    pub config: PathBuf,
+    /// Where the connections to jump hosts write what is wrong; the target's own log is openssh's.
+    pub jump_log: PathBuf,
+}
+
+/// Writes the configuration and the known_hosts file, both 0600, and an empty log.
+pub(super) fn write(directory: &Path, target: &Target, agent: &Path) -> std::io::Result<Files> {
     let name = identity(target).short();
     let known_hosts = directory.join(format!("{name}.hosts"));
     let config = directory.join(format!("{name}.conf"));
+    let jump_log = directory.join(format!("{name}.jumps"));
     let mut hosts = target.known_hosts.clone();
     hosts.push('\n');
     replace(&known_hosts, hosts.as_bytes())?;
-    replace(&config, text(target, &known_hosts, agent).as_bytes())?;
-    Ok(config)
+    replace(&jump_log, b"")?;
+    replace(&config, text(target, &known_hosts, agent, &config, &jump_log).as_bytes())?;
+    Ok(Files { config, jump_log })
 }
 
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
@@ -97,7 +103,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// The whole configuration; neither the user's nor the machine's is read beside it.
-fn text(target: &Target, known_hosts: &Path, agent: &Path) -> String {
+fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_log: &Path) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let mut line = |args: std::fmt::Arguments<'_>| {
@@ -106,20 +112,34 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path) -> String {
     };
     // A client that lost its master asks for host `none` by name; it must not reach anything.
     line(format_args!("Host none\n  ProxyCommand false"));
-    let mut block = |name: &str, host: &str, port: u16, user: &str, through: &str| {
-        line(format_args!("Host {name}\n  HostName {host}\n  Port {port}"));
-        if !user.is_empty() {
-            line(format_args!("  User {user}"));
-        }
-        if !through.is_empty() {
-            line(format_args!("  ProxyJump {through}"));
-        }
+    // In place of ProxyJump, whose errors would go nowhere. All parts of the command are fixed or made of letters,
+    // digits and `._:-`.
+    let through = |hop: Option<usize>| {
+        hop.map_or(String::new(), |hop| {
+            format!(
+                "\n  ProxyCommand ssh -F {} -E {} -W [%h]:%p interlock-jump-{hop}",
+                config.display(),
+                jump_log.display()
+            )
+        })
     };
-    let names: Vec<String> = (0..target.jumps.len()).map(|i| format!("interlock-jump-{i}")).collect();
-    for (name, jump) in names.iter().zip(&target.jumps) {
-        block(name, jump.host.as_str(), jump.port, user(jump.user.as_ref().or(target.user.as_ref())), "");
+    let account = |user: &str| if user.is_empty() { String::new() } else { format!("\n  User {user}") };
+    for (hop, jump) in target.jumps.iter().enumerate() {
+        line(format_args!(
+            "Host interlock-jump-{hop}\n  HostName {}\n  Port {}{}{}",
+            jump.host,
+            jump.port,
+            account(user(jump.user.as_ref().or(target.user.as_ref()))),
+            through(hop.checked_sub(1))
+        ));
     }
-    block(ALIAS, target.host.as_str(), target.port, user(target.user.as_ref()), &names.join(","));
+    line(format_args!(
+        "Host {ALIAS}\n  HostName {}\n  Port {}{}{}",
+        target.host,
+        target.port,
+        account(user(target.user.as_ref())),
+        through(target.jumps.len().checked_sub(1))
+    ));
     // curve25519 first: it costs a tenth of the default's processor time per connection, which counts with hundreds
     // of nodes. The price is that recorded traffic is not safe from a future quantum computer.
     line(format_args!(

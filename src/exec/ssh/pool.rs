@@ -190,7 +190,7 @@ impl Pool {
         let directory = self.directory.path();
         let broken =
             |e: std::io::Error| ("control_directory", format!("{} cannot be written: {e}", directory.display()));
-        let config = config::write(directory, target, agent.socket()).map_err(broken)?;
+        let files = config::write(directory, target, agent.socket()).map_err(broken)?;
         let first_hop = target.jumps.first().map_or((&target.host, target.port), |j| (&j.host, j.port));
         let turn = {
             let mut hosts = lock(&self.hosts);
@@ -204,7 +204,7 @@ impl Pool {
             .connect_timeout(Duration::from_secs(10))
             .control_directory(directory)
             .control_persist(ControlPersist::IdleFor(NonZeroUsize::new(120).unwrap_or(NonZeroUsize::MIN)))
-            .config_file(config)
+            .config_file(&files.config)
             .ssh_auth_sock(agent.socket());
         match builder.connect_mux(config::ALIAS).await {
             Ok(session) => Ok(Master {
@@ -216,7 +216,10 @@ impl Pool {
                 "no_ssh",
                 "the program `ssh` is not installed on this machine; install OpenSSH's client".to_owned(),
             )),
-            Err(openssh::Error::Connect(e)) => Err(trouble::explain(target, &e.to_string())),
+            Err(openssh::Error::Connect(e)) => {
+                let jumps = std::fs::read_to_string(&files.jump_log).unwrap_or_default();
+                Err(trouble::explain(target, &e.to_string(), &jumps))
+            }
             Err(e) => Err(("connect_failed", format!("no connection to {}: {e}", target.node))),
         }
     }

@@ -2,25 +2,30 @@
 
 use crate::exec::Target;
 
-/// Reads the log of a failed connection.
-pub(super) fn explain(target: &Target, log: &str) -> (&'static str, String) {
+/// Reads the logs of a failed connection: the target's, and that of the jump hosts on the way, which comes first where
+/// it has anything.
+pub(super) fn explain(target: &Target, log: &str, jump_log: &str) -> (&'static str, String) {
+    let at_jump = !jump_log.trim().is_empty();
+    let log = if at_jump { jump_log } else { log };
     let node = &target.node;
-    let address = format!("{}:{}", target.host, target.port);
-    let through = match target.jumps.as_slice() {
-        [] => String::new(),
-        jumps => {
-            let names: Vec<String> = jumps.iter().map(|j| j.host.to_string()).collect();
-            format!(" (by way of {})", names.join(", "))
-        }
+    let (who, address) = if at_jump {
+        let jumps: Vec<String> = target.jumps.iter().map(|j| format!("{}:{}", j.host, j.port)).collect();
+        (format!("a jump host on the way to {node}"), jumps.join(", "))
+    } else {
+        (node.to_string(), format!("{}:{}", target.host, target.port))
+    };
+    let enrol = if at_jump {
+        "enrol the jump host as a node of its own: `interlock node enrol NAME`".to_owned()
+    } else {
+        format!("run `interlock node enrol {node}`")
     };
     let has = |needle: &str| log.contains(needle);
-    if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("host key for") && has("has changed") {
+    if has("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         return (
             "host_key_changed",
             format!(
-                "THE HOST KEY OF {node} HAS CHANGED. Somebody may be answering in the name of {address}, or the machine \
-                 was set up anew; nothing was sent to it. Compare the new key on the machine itself, then run \
-                 `interlock node enrol {node}`"
+                "THE HOST KEY OF {who} HAS CHANGED. Somebody may be answering in the name of {address}, or the machine \
+                 was set up anew; nothing was sent to it. Compare the new key on the machine itself, then {enrol}"
             ),
         );
     }
@@ -28,8 +33,8 @@ pub(super) fn explain(target: &Target, log: &str) -> (&'static str, String) {
         return (
             "host_key_unknown",
             format!(
-                "the host key of {node} ({address}){through} is not known yet, so nothing was sent to it; compare its \
-                 fingerprint with the machine's own and run `interlock node enrol {node}`"
+                "the host key of {who} ({address}) is not known yet, so nothing was sent to it; compare its fingerprint \
+                 with the machine's own and {enrol}"
             ),
         );
     }
@@ -38,27 +43,26 @@ pub(super) fn explain(target: &Target, log: &str) -> (&'static str, String) {
         return (
             "permission_denied",
             format!(
-                "{node}{through} refused {user} with the key `{}`; put the key's public half into that account's \
-                 authorized_keys on {}, or name another key or account for the node",
-                target.key_id, target.host
+                "{who} ({address}) refused {user} with the key `{}`; put the key's public half into that account's \
+                 authorized_keys there, or name another key or account for the node",
+                target.key_id
             ),
         );
     }
     if has("Could not resolve hostname") {
         return (
             "unknown_host",
-            format!("the host name of {node}{through} is not known to the resolver: {}; check `hostname`", tail(log)),
+            format!("the host name of {who} is not known to the resolver: {}; check the node's `hostname`", tail(log)),
         );
     }
-    let down =
-        ["Connection refused", "timed out", "No route to host", "unreachable", "Connection reset", "Connection closed"];
+    let down = ["refused", "timed out", "No route to host", "unreachable", "Connection reset", "Connection closed"];
     if down.iter().any(|d| has(d)) {
         return (
             "node_down",
-            format!("{node} cannot be reached at {address}{through}: {}; is it up, and is sshd running?", tail(log)),
+            format!("{who} cannot be reached at {address}: {}; is it up, and is sshd running?", tail(log)),
         );
     }
-    ("connect_failed", format!("no connection to {node} at {address}{through}: {}", tail(log)))
+    ("connect_failed", format!("no connection to {who} at {address}: {}", tail(log)))
 }
 
 fn tail(log: &str) -> String {

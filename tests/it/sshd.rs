@@ -1,0 +1,141 @@
+//! A private sshd on loopback, and accounts with every login shell, as nodes for tests. Needs root.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use interlock::domain::ids::{HostName, NodeName, RemoteUser};
+use interlock::domain::secret::SecretText;
+use interlock::exec::Target;
+use interlock::exec::enrol::HostKey;
+
+/// Login shells; the account of each is `ilk-NAME`.
+pub(crate) const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "tcsh", "fish"];
+
+/// A running sshd with its own host key and one authorised user key. Ends when dropped.
+pub(crate) struct Sshd {
+    process: Child,
+    directory: tempfile::TempDir,
+    pub(crate) host: HostName,
+    pub(crate) port: u16,
+    pub(crate) host_key: HostKey,
+    pub(crate) user_key: SecretText,
+}
+
+impl Sshd {
+    pub(crate) fn start() -> Self {
+        Self::start_at("127.0.0.1", None)
+    }
+
+    /// On a given address; with a given port in place of a free one.
+    pub(crate) fn start_at(host: &str, port: Option<u16>) -> Self {
+        accounts();
+        fs::create_dir_all("/run/sshd").unwrap();
+        let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
+        let dir = directory.path();
+        // sshd reads authorised keys with the rights of the account.
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        key_pair(&dir.join("host"));
+        key_pair(&dir.join("user"));
+        fs::copy(dir.join("user.pub"), dir.join("authorized_keys")).unwrap();
+        fs::set_permissions(dir.join("authorized_keys"), fs::Permissions::from_mode(0o644)).unwrap();
+        let port = port.unwrap_or_else(|| TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port());
+        let d = dir.display();
+        fs::write(
+            dir.join("config"),
+            format!(
+                "Port {port}\nListenAddress {host}\nHostKey {d}/host\nPidFile none\nAuthorizedKeysFile {d}/authorized_keys\n\
+                 UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+                 MaxStartups 200\nMaxSessions 10\nPrintMotd no\nLogLevel VERBOSE\n"
+            ),
+        )
+        .unwrap();
+        let mut process = Command::new("/usr/sbin/sshd")
+            .args(["-D", "-e", "-f"])
+            .arg(dir.join("config"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut said = Vec::new();
+        loop {
+            let line = lines.next().unwrap_or_else(|| panic!("sshd ended: {said:?}")).unwrap();
+            if line.contains("Server listening on") {
+                break;
+            }
+            said.push(line);
+        }
+        // Its log goes on; a full pipe would stop it.
+        std::thread::spawn(move || lines.for_each(drop));
+        let host_key = HostKey::parse(&fs::read_to_string(dir.join("host.pub")).unwrap()).unwrap();
+        let user_key = SecretText::new(fs::read_to_string(dir.join("user")).unwrap());
+        Self { process, host: HostName::parse(host).unwrap(), port, host_key, user_key, directory }
+    }
+
+    /// The node that an account on this sshd is.
+    pub(crate) fn target(&self, account: &str) -> Target {
+        Target {
+            node: NodeName::parse(account).unwrap(),
+            host: self.host.clone(),
+            port: self.port,
+            user: Some(RemoteUser::parse(account).unwrap()),
+            jumps: Vec::new(),
+            known_hosts: self.host_key.known_hosts_line(&self.host, self.port),
+            key: Some(self.user_key.clone()),
+            key_id: "keys/test/id".to_owned(),
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A fresh private key, as text.
+pub(crate) fn other_key() -> SecretText {
+    let directory = tempfile::tempdir().unwrap();
+    key_pair(&directory.path().join("key"));
+    SecretText::new(fs::read_to_string(directory.path().join("key")).unwrap())
+}
+
+fn key_pair(path: &Path) {
+    let status = Command::new("ssh-keygen")
+        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
+        .arg(path)
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// Makes the accounts that are missing. Tests run in several processes at once.
+fn accounts() {
+    let lock = fs::File::create("/tmp/ilk-accounts.lock").unwrap();
+    lock.lock().unwrap();
+    for (account, shell) in SHELLS.iter().map(|s| (format!("ilk-{s}"), format!("/bin/{s}"))).chain([
+        ("ilk-noisy".to_owned(), "/bin/bash".to_owned()),
+        ("ilk-closed".to_owned(), "/usr/sbin/nologin".to_owned()),
+    ]) {
+        if Command::new("id").arg(&account).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
+            continue;
+        }
+        let shell = if Path::new(&shell).exists() { shell } else { shell.replace("/bin/", "/usr/bin/") };
+        assert!(Command::new("useradd").args(["-m", "-s", &shell, &account]).status().unwrap().success(), "{account}");
+        assert!(Command::new("usermod").args(["-p", "*", &account]).status().unwrap().success());
+        if account == "ilk-noisy" {
+            fs::write("/home/ilk-noisy/.bashrc", "echo noise from bashrc\necho more noise >&2\nprintf 'exit 9'\n")
+                .unwrap();
+        }
+    }
+}
