@@ -36,6 +36,8 @@ pub struct ProjectState {
     pub nodes: Vec<Arc<Node>>,
     /// Its access rules.
     pub access: AccessRules,
+    /// Their revision.
+    pub access_revision: i64,
     /// Its jobs.
     pub jobs: BTreeMap<JobPath, StoredJob>,
     /// Its webhooks.
@@ -70,9 +72,12 @@ pub struct StoredWebhook {
 
 impl Catalogue {
     /// No projects.
-    #[must_use]
-    pub fn empty() -> Self {
-        Self { stamp: None, projects: BTreeMap::new(), policy: Policy::closed() }
+    ///
+    /// # Errors
+    /// When the policy cannot be set up at all.
+    pub fn empty() -> AppResult<Self> {
+        let policy = Policy::build(&BTreeMap::new()).map_err(AppError::fault)?;
+        Ok(Self { stamp: None, projects: BTreeMap::new(), policy })
     }
 
     /// What changes whenever a definition does.
@@ -110,8 +115,8 @@ impl Catalogue {
                 );
             }
         }
-        let rules = projects.iter().map(|(name, state)| (name.clone(), state.access.clone())).collect();
-        let policy = Policy::build(&rules).await.map_err(AppError::fault)?;
+        let rules = projects.iter().map(|(name, state)| (name.clone(), (state.access.clone(), state.access_revision)));
+        let policy = Policy::build(&rules.collect()).map_err(AppError::fault)?;
         Ok(Self { stamp: Some(stamp), projects, policy })
     }
 
@@ -130,6 +135,7 @@ impl ProjectState {
             project: Project::empty(name),
             nodes: Vec::new(),
             access: AccessRules::default(),
+            access_revision: 0,
             jobs: BTreeMap::new(),
             webhooks: BTreeMap::new(),
         }
@@ -144,7 +150,10 @@ impl ProjectState {
                 let format = spec::NodesFormat::of_file(&definition.name).unwrap_or(spec::NodesFormat::Yaml);
                 self.nodes.extend(spec::read_nodes(format, source).map_err(first)?.into_iter().map(Arc::new));
             }
-            Kind::Access => self.access = spec::read_access(source).map_err(first)?,
+            Kind::Access => {
+                self.access = spec::read_access(source).map_err(first)?;
+                self.access_revision = definition.revision;
+            }
             Kind::Job => {
                 let job = spec::read_job(source).map_err(first)?;
                 let id = definition.job_id.clone().ok_or("it has no job id")?;

@@ -3,6 +3,7 @@
 //! Every act of a person, a program or an engine loop comes through here, whatever door it came in by. Nothing here knows
 //! HTTP, templates, SSH or a table's name.
 
+pub mod access;
 pub mod accounts;
 pub mod approvals;
 pub mod audit;
@@ -107,7 +108,7 @@ impl App {
             anchor,
             live: Live::default(),
             settings,
-            catalogue: RwLock::new(Arc::new(Catalogue::empty())),
+            catalogue: RwLock::new(Arc::new(Catalogue::empty()?)),
         };
         app.reload().await?;
         Ok(app)

@@ -1,1 +1,36 @@
-//! Settings: one struct an area; the only place that reads the environment.
+//! Settings: where data lies and what the environment says. The only place that reads the environment.
+
+pub mod data;
+
+/// The token for `--server`, from `INTERLOCK_TOKEN`.
+#[must_use]
+pub fn token() -> Option<String> {
+    read("INTERLOCK_TOKEN")
+}
+
+/// What to log, from `INTERLOCK_LOG`: `info`, `debug`, `interlock::engine=debug`.
+#[must_use]
+pub fn log_filter() -> Option<String> {
+    read("INTERLOCK_LOG")
+}
+
+/// The name of the account that runs this process, for the record.
+#[must_use]
+pub fn operator() -> String {
+    let name = read("SUDO_USER").or_else(|| read("USER")).or_else(|| read("LOGNAME"));
+    let name = name.filter(|n| n.len() <= 64 && !n.chars().any(|c| c.is_control() || c == ':'));
+    name.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
+}
+
+/// The name of this machine and process, for leases.
+#[must_use]
+pub fn server_name() -> String {
+    let host = rustix::system::uname();
+    format!("{}-{}", host.nodename().to_string_lossy(), std::process::id())
+}
+
+fn read(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+    let value = std::env::var(name);
+    value.ok().filter(|v| !v.is_empty())
+}

@@ -19,7 +19,6 @@ pub mod enrol;
 pub mod fake;
 mod frames;
 pub mod local;
-pub mod output;
 pub mod ssh;
 mod wire;
 

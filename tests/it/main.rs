@@ -1,20 +1,8 @@
-<<<<<<< HEAD
-<<<<<<< HEAD
-//! The integration tests, one binary.
+//! Integration tests, one binary: by area, against the real thing wherever there is one.
 
 mod definitions;
-=======
-//! The one integration binary: a file an area.
-
-mod policy_matrix;
-mod store_contract;
->>>>>>> store
-=======
-//! The integration tests: one binary, one module an area.
-
 mod hostile;
 mod nodes;
+mod policy_matrix;
 mod sshd;
-
-fn main() {}
->>>>>>> values
+mod store_contract;

@@ -1,0 +1,57 @@
+//! `interlock doctor`: what is wrong with this installation, and how to mend it.
+
+use std::process::{Command, Stdio};
+
+use super::{Done, Failure, Global, out, start};
+
+pub(super) async fn run(global: &Global) -> Done {
+    let mut wrong = 0;
+    let mut say = |good: bool, what: &str, mend: &str| {
+        if good {
+            out::line(&format!("ok    {what}"));
+        } else {
+            wrong += 1;
+            out::line(&format!("WRONG {what}\n      {mend}"));
+        }
+    };
+    for program in ["ssh", "ssh-agent", "ssh-add", "ssh-keyscan"] {
+        let there =
+            Command::new(program).arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let there = there.map(|mut child| child.wait()).is_ok();
+        say(
+            there,
+            &format!("the program {program} is installed"),
+            "install OpenSSH's client (Debian: apt-get install openssh-client)",
+        );
+    }
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    say(
+        limit >= 1_024,
+        &format!("{limit} files may be open"),
+        "raise the limit with `ulimit -n 65536` or LimitNOFILE= in the unit",
+    );
+    match start::app(global, "http://127.0.0.1:4440").await {
+        Err(Failure::Broken(message)) => say(false, "the data folder and database open", &message),
+        Err(other) => return Err(other),
+        Ok(app) => {
+            say(true, "the data folder and database open", "");
+            let outcome = app.verify_audit(&start::operator(), None).await;
+            let (good, told) = match outcome {
+                Ok(Ok(entries)) => (true, format!("{entries} entries")),
+                Ok(Err(broken)) => (false, broken.to_string()),
+                Err(error) => (false, error.to_string()),
+            };
+            say(
+                good,
+                &format!("the record is intact: {told}"),
+                "keep the data folder as it is and find out who changed it",
+            );
+            for node in app.nodes(&start::operator(), None).await? {
+                let name = &node.node.name;
+                let mend = format!("run `interlock node enrol {name} --project {}`", node.project);
+                say(!node.fingerprints.is_empty(), &format!("the host key of {name} is trusted"), &mend);
+            }
+        }
+    }
+    if wrong > 0 { Err(Failure::Failed) } else { Ok(()) }
+}

@@ -1,0 +1,142 @@
+//! `interlock node …`: nodes and their host keys.
+
+use std::io::{BufRead, IsTerminal};
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Done, Failure, Format, Global, out, start};
+use crate::app::App;
+use crate::app::nodes::{AcceptedKey, NodeView};
+use crate::domain::ids::{NodeName, ProjectName};
+use crate::exec::enrol::{self, HostKey};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show a node's host key, ask, and trust it from then on
+    Enrol {
+        /// The nodes
+        #[arg(required = true)]
+        names: Vec<String>,
+        /// The project
+        #[arg(long, value_name = "P")]
+        project: Option<String>,
+        /// Trust the key with this fingerprint, without asking
+        #[arg(long, value_name = "SHA256:…", conflicts_with = "yes")]
+        accept: Option<String>,
+        /// Trust whatever the node shows, without asking
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List nodes
+    List {
+        /// The project
+        #[arg(long, value_name = "P")]
+        project: Option<String>,
+    },
+}
+
+pub(super) async fn run(global: &Global, command: Command) -> Done {
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
+    let actor = start::operator();
+    match command {
+        Command::List { project } => {
+            let project = project.as_deref().map(ProjectName::parse).transpose()?;
+            let nodes = app.nodes(&actor, project.as_ref()).await?;
+            if global.format == Format::Json {
+                let items: Vec<_> = nodes
+                    .iter()
+                    .map(|n| json!({ "project": n.project, "name": n.node.name, "host": n.node.host, "port": n.node.port, "tags": n.node.tags, "environment": n.node.environment, "host_keys": n.fingerprints }))
+                    .collect();
+                out::json(&json!({ "items": items }));
+            } else {
+                for n in nodes {
+                    let state = n.fingerprints.first().map_or("not enrolled", String::as_str);
+                    out::line(&format!("{}\t{}\t{}:{}\t{state}", n.project, n.node.name, n.node.host, n.node.port));
+                }
+            }
+            Ok(())
+        }
+        Command::Enrol { names, project, accept, yes } => {
+            let mut failed = false;
+            for name in names {
+                let view = find(&app, &NodeName::parse(&name)?, project.as_deref()).await?;
+                match one(&app, &view, accept.as_deref(), yes).await {
+                    Ok(()) => {}
+                    Err(Failure::Broken(message)) => {
+                        out::error(&message);
+                        failed = true;
+                    }
+                    Err(other) => return Err(other),
+                }
+            }
+            if failed { Err(Failure::Failed) } else { Ok(()) }
+        }
+    }
+}
+
+async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeView, Failure> {
+    let project = project.map(ProjectName::parse).transpose()?;
+    let all = app.nodes(&start::operator(), project.as_ref()).await?;
+    let mut named: Vec<NodeView> = all.into_iter().filter(|n| n.node.name == *name).collect();
+    match (named.pop(), named.len()) {
+        (Some(one), 0) => Ok(one),
+        (Some(_), _) => {
+            Err(Failure::Usage(format!("several projects have a node {name}; say which with `--project P`")))
+        }
+        (None, _) => {
+            Err(Failure::Usage(format!("no project has a node {name}; `interlock node list` shows those there are")))
+        }
+    }
+}
+
+async fn one(app: &App, view: &NodeView, accept: Option<&str>, yes: bool) -> Done {
+    let node = &view.node;
+    let keys = enrol::scan(&node.host, node.port, &node.jumps, node.user.as_ref())
+        .await
+        .map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
+    out::line(&format!("{} ({}:{})", node.name, node.host, node.port));
+    for key in &keys {
+        let known = if view.fingerprints.contains(&key.fingerprint) { "  (trusted already)" } else { "" };
+        out::line(&format!("  {} {}{known}", key.kind, key.fingerprint));
+    }
+    if !view.fingerprints.is_empty() && !keys.iter().any(|k| view.fingerprints.contains(&k.fingerprint)) {
+        out::warn(&format!(
+            "{} shows another key than the one that is trusted ({}). Somebody may be in between: find out why before you go on",
+            node.name,
+            view.fingerprints.join(", ")
+        ));
+    }
+    let chosen: Vec<HostKey> = match accept {
+        Some(wanted) => keys.into_iter().filter(|k| k.fingerprint == wanted).collect(),
+        None => keys,
+    };
+    if chosen.is_empty() {
+        return Err(Failure::Broken(format!("{} does not show the key {}", node.name, accept.unwrap_or_default())));
+    }
+    if accept.is_none() && !yes && !agreed()? {
+        out::line("  not trusted");
+        return Ok(());
+    }
+    let keys = chosen
+        .into_iter()
+        .map(|k| AcceptedKey { kind: k.kind, base64: k.base64, fingerprint: k.fingerprint })
+        .collect();
+    app.enrol(&start::operator(), &view.project, &node.name, keys, "cli").await?;
+    out::line("  trusted");
+    Ok(())
+}
+
+fn agreed() -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "nobody is here to ask; compare the fingerprint and use `--accept SHA256:…`, or `--yes`".to_owned(),
+        ));
+    }
+    out::note(
+        "Is this the fingerprint that the node itself shows (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)? Type yes to trust it:",
+    );
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line).map_err(|e| Failure::Broken(e.to_string()))?;
+    Ok(line.trim().eq_ignore_ascii_case("yes"))
+}

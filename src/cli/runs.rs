@@ -1,0 +1,77 @@
+//! `interlock runs`, `log`, `cancel`.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Done, Failure, Format, Global, out, run, start};
+use crate::app::runs::RunFilter;
+use crate::domain::ids::{ProjectName, RunNumber};
+use crate::domain::run::State;
+
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// Of this job
+    #[arg(long)]
+    job: Option<String>,
+    /// In this state
+    #[arg(long)]
+    state: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 20)]
+    limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LogOptions {
+    /// The run's number
+    number: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CancelOptions {
+    /// The run's number
+    number: String,
+}
+
+pub(super) async fn list(global: &Global, options: Options) -> Done {
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
+    let states = match options.state.as_deref() {
+        None => Vec::new(),
+        Some(word) => vec![State::parse(word).ok_or_else(|| Failure::Usage(format!("`{word}` is no state of a run")))?],
+    };
+    let project = options.project.as_deref().map(ProjectName::parse).transpose()?;
+    let filter = RunFilter { project, job: options.job, states, limit: options.limit, ..RunFilter::default() };
+    let page = app.runs(&start::operator(), filter).await?;
+    if global.format == Format::Json {
+        let items: Vec<_> = page
+            .runs
+            .iter()
+            .map(|r| json!({ "number": r.number, "project": r.project, "job": r.job, "state": r.state, "requester": r.requester, "created_at": r.created_at, "reason": r.reason }))
+            .collect();
+        out::json(&json!({ "items": items, "next": page.next }));
+    } else {
+        for r in page.runs {
+            let at = r.created_at.format("%Y-%m-%d %H:%M:%SZ");
+            out::line(&format!(
+                "#{}\t{}\t{}/{}\t{}\t{at}\t{}",
+                r.number, r.state, r.project, r.job, r.requester, r.reason
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn log(global: &Global, options: LogOptions) -> Done {
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
+    run::print_log(&app, RunNumber::parse(&options.number)?, 0).await.map(|_| ())
+}
+
+pub(super) async fn cancel(global: &Global, options: CancelOptions) -> Done {
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
+    let run = app.cancel_run(&start::operator(), RunNumber::parse(&options.number)?, "cli").await?;
+    out::line(&format!("#{} {}", run.number, run.state));
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! `interlock user …`: people.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, IsTerminal};
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Done, Failure, Format, Global, out, start};
+use crate::domain::ids::{GroupName, UserName};
+use crate::domain::secret::SecretText;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a person
+    Add {
+        /// Their user name
+        name: String,
+        /// A group they belong to; may be given more than once
+        #[arg(long = "group", value_name = "G")]
+        groups: Vec<String>,
+        /// Let them administer the whole installation
+        #[arg(long)]
+        admin: bool,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Set a person's password; ends their sessions
+    Password {
+        /// Their user name
+        name: String,
+        /// Read the password from standard input
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Keep a person from signing in; ends their sessions
+    Deactivate {
+        /// Their user name
+        name: String,
+    },
+    /// Let a person sign in again
+    Activate {
+        /// Their user name
+        name: String,
+    },
+    /// List people
+    List,
+}
+
+pub(super) async fn run(global: &Global, command: Command) -> Done {
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
+    let actor = start::operator();
+    match command {
+        Command::Add { name, groups, admin, password_stdin } => {
+            let name = UserName::parse(&name)?;
+            let groups = groups.iter().map(|g| GroupName::parse(g)).collect::<Result<BTreeSet<_>, _>>()?;
+            let password = password(password_stdin)?;
+            app.add_user(&actor, name.clone(), groups, admin, password, "cli").await?;
+            out::line(&format!("added {name}"));
+        }
+        Command::Password { name, password_stdin } => {
+            let name = UserName::parse(&name)?;
+            let password = password(password_stdin)?;
+            app.set_password(&actor, name.clone(), password, None, "cli").await?;
+            out::line(&format!("set the password of {name}; all their sessions have ended"));
+        }
+        Command::Deactivate { name } => {
+            let name = UserName::parse(&name)?;
+            app.set_active(&actor, name.clone(), false, "cli").await?;
+            out::line(&format!("{name} cannot sign in any more; their sessions and tokens have stopped working"));
+        }
+        Command::Activate { name } => {
+            let name = UserName::parse(&name)?;
+            app.set_active(&actor, name.clone(), true, "cli").await?;
+            out::line(&format!("{name} can sign in again"));
+        }
+        Command::List => {
+            let accounts = app.accounts(&actor).await?;
+            if global.format == Format::Json {
+                let items: Vec<_> = accounts
+                    .iter()
+                    .map(|a| json!({ "name": a.name, "groups": a.groups, "administrator": a.administrator, "active": a.active }))
+                    .collect();
+                out::json(&json!({ "items": items }));
+            } else {
+                for a in accounts {
+                    let groups: Vec<&str> = a.groups.iter().map(GroupName::as_str).collect();
+                    let admin = if a.administrator { " administrator" } else { "" };
+                    let inactive = if a.active { "" } else { " inactive" };
+                    out::line(&format!("{}\t{}{admin}{inactive}", a.name, groups.join(",")));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A secret from standard input: the first line.
+pub(super) fn password(from_stdin: bool) -> Result<SecretText, Failure> {
+    if !from_stdin {
+        return Err(Failure::Usage(
+            "give the password on standard input with `--password-stdin`, so that it stands in no command line"
+                .to_owned(),
+        ));
+    }
+    if std::io::stdin().is_terminal() {
+        out::note("Type the password and press Enter (it shows on the screen):");
+    }
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .map_err(|e| Failure::Broken(format!("standard input cannot be read: {e}")))?;
+    Ok(SecretText::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
