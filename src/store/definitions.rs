@@ -295,20 +295,27 @@ pub fn list(
         .load(c)?)
 }
 
-/// The definitions of a kind in all projects with the revision that holds, by project and name: for building what is
-/// kept in memory (access rules, webhooks).
+/// The definitions of a kind with the revision that holds, by project and name: for building what is kept in memory
+/// (access rules, webhooks) and for comparing a folder with what is stored. Of one project, or of all.
 ///
 /// # Errors
 /// Those of the database.
-pub fn current_of_kind(c: &mut Conn, kind: Kind) -> Result<Vec<(DefinitionRecord, RevisionRecord)>, StoreError> {
-    Ok(definitions::table
+pub fn current(
+    c: &mut Conn,
+    kind: Kind,
+    project: Option<&ProjectName>,
+) -> Result<Vec<(DefinitionRecord, RevisionRecord)>, StoreError> {
+    let mut query = definitions::table
         .inner_join(revisions::table)
         .filter(definitions::revision.eq(revisions::revision))
         .filter(definitions::kind.eq(kind.as_str()))
         .filter(definitions::deleted_at.is_null())
-        .order((definitions::project, definitions::name))
         .select((DefinitionRecord::as_select(), RevisionRecord::as_select()))
-        .load(c)?)
+        .into_boxed();
+    if let Some(project) = project {
+        query = query.filter(definitions::project.eq(project.as_str()));
+    }
+    Ok(query.order((definitions::project, definitions::name)).load(c)?)
 }
 
 /// The revisions of a definition, newest first, before the number given.
