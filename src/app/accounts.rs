@@ -135,7 +135,7 @@ impl App {
         keep: Option<&str>,
         source: &Source,
     ) -> AppResult<()> {
-        let permit = self.authorize(actor, Permission::Administer, &Resource::Account { name: name.clone() })?;
+        let permit = self.authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })?;
         let hash = self.passwords.hash(password).await?;
         let keep = keep.map(Digest::parse).transpose()?;
         let now = self.clock.now();

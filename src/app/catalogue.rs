@@ -96,7 +96,7 @@ impl Catalogue {
             .read(|c| {
                 let mut rows = Vec::new();
                 for kind in Kind::ALL {
-                    rows.extend(definitions::current_of_kind(c, *kind)?);
+                    rows.extend(definitions::current(c, *kind, None)?);
                 }
                 Ok::<_, StoreError>((definitions::stamp_of_all(c)?, rows))
             })

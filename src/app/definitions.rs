@@ -189,12 +189,12 @@ impl App {
             .read(move |c| {
                 let mut all = Vec::new();
                 for kind in Kind::ALL {
-                    all.extend(rows::current_of_kind(c, *kind)?);
+                    all.extend(rows::current(c, *kind, Some(&project))?);
                 }
                 Ok::<_, StoreError>(all)
             })
             .await?;
-        Ok(found.into_iter().filter(|(d, _)| d.project == project).collect())
+        Ok(found)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one transaction needs all of them, and they have no common owner")]

@@ -144,7 +144,7 @@ impl App {
     pub async fn sign_out(&self, actor: &Actor, session: &str, source: &Source) -> AppResult<()> {
         let Principal::User(user) = actor.principal.clone() else { return Ok(()) };
         let permit =
-            self.authorize(actor, crate::domain::access::Permission::View, &Resource::Account { name: user.clone() })?;
+            self.authorize(actor, crate::domain::access::Permission::Edit, &Resource::Account { name: user.clone() })?;
         let id = Digest::parse(session)?;
         let (now, recorder, source) = (self.clock.now(), self.recorder(), source.to_owned());
         self.db

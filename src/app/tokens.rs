@@ -53,7 +53,7 @@ impl App {
     ) -> AppResult<(SecretText, TokenView)> {
         let permit = match &owner {
             Principal::User(name) | Principal::Service(name) => {
-                self.authorize(actor, Permission::Administer, &Resource::Account { name: name.clone() })?
+                self.authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })?
             }
             Principal::Operator(_) | Principal::System => return Err(AppError::not_found()),
         };
@@ -106,7 +106,7 @@ impl App {
             return Err(AppError::not_found());
         };
         let permit = self
-            .authorize(actor, Permission::Administer, &Resource::Account { name: name.clone() })
+            .authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })
             .map_err(|_| AppError::not_found())?;
         let (now, recorder, source, actor, id) =
             (self.clock.now(), self.recorder(), source.to_owned(), actor.clone(), id.to_owned());

@@ -101,7 +101,7 @@ impl Engine {
                         tracing::error!(error.cause = %error, "the end of the record could not be signed");
                     }
                 }
-                _ = stop.wait_for(|stopping| *stopping) => break,
+                () = told_to_stop(&mut stop) => break,
             }
         }
         self.settle().await;
@@ -119,5 +119,14 @@ impl Engine {
 
     fn with_running<T>(&self, work: impl FnOnce(&mut JoinSet<()>) -> T) -> T {
         work(&mut self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Waits until the loops are told to stop, or nobody is left who could tell them.
+async fn told_to_stop(stop: &mut watch::Receiver<bool>) {
+    while !*stop.borrow_and_update() {
+        if stop.changed().await.is_err() {
+            return;
+        }
     }
 }

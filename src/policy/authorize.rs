@@ -166,9 +166,7 @@ pub(super) fn ground(actor: &Actor, permission: Permission, resource: &Resource)
     }
     match resource {
         Resource::System => Ground::Refused("only an administrator may do this".to_owned()),
-        Resource::Account { name } => {
-            own_account(actor, permission, &actor.principal == &Principal::User(name.clone()))
-        }
+        Resource::Account { name } => own_account(actor, permission, actor.principal == Principal::User(name.clone())),
         _ => Ground::Grants,
     }
 }

@@ -95,7 +95,7 @@ impl Casbin {
     }
 
     /// The roles of a subject (`user:alice`, `group:sre`) in a project.
-    pub(super) fn roles_of(&self, subject: &str, project: &ProjectName) -> Vec<RoleName> {
+    pub(super) fn roles_of(&self, subject: &str, project: &ProjectName) -> BTreeSet<RoleName> {
         let manager = self.enforcer.get_role_manager();
         let names = manager.read().get_roles(subject, Some(project.as_str()));
         names.iter().filter_map(|name| RoleName::parse(name).ok()).collect()

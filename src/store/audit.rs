@@ -88,7 +88,30 @@ pub fn append(c: &mut Conn, key: &[u8; 32], at: Timestamp, act: &Act) -> Result<
 /// # Errors
 /// Those of the database.
 pub fn list(c: &mut Conn, filter: &Filter, before: Option<i64>, wanted: u32) -> Result<Vec<Entry>, StoreError> {
-    let mut query = audit::table.filter(audit::seq.lt(before.unwrap_or(i64::MAX))).into_boxed();
+    let before = before.unwrap_or(i64::MAX);
+    let Some(from) = first_since(c, filter.since)? else { return Ok(Vec::new()) };
+    let Some(prefix) = &filter.action_prefix else {
+        return page(c, filter, None, from, before, wanted);
+    };
+    // There are few kinds of action, so each is walked along its own index and the walks are joined.
+    let mut found = Vec::new();
+    for action in actions(c, prefix)? {
+        found.extend(page(c, filter, Some(&action), from, before, wanted)?);
+    }
+    found.sort_by_key(|entry| std::cmp::Reverse(entry.seq));
+    found.truncate(usize::try_from(limit(wanted)).unwrap_or_default());
+    Ok(found)
+}
+
+fn page(
+    c: &mut Conn,
+    filter: &Filter,
+    action: Option<&str>,
+    from: i64,
+    before: i64,
+    wanted: u32,
+) -> Result<Vec<Entry>, StoreError> {
+    let mut query = audit::table.filter(audit::seq.lt(before)).filter(audit::seq.ge(from)).into_boxed();
     if let Some(actor) = &filter.actor {
         query = query.filter(audit::actor.eq(actor.to_string()));
     }
@@ -98,15 +121,34 @@ pub fn list(c: &mut Conn, filter: &Filter, before: Option<i64>, wanted: u32) -> 
     if let Some(project) = &filter.project {
         query = query.filter(audit::project.eq(project));
     }
-    if let Some(prefix) = &filter.action_prefix {
-        // Everything that begins so sorts from the prefix up to the prefix with the highest character behind it.
-        query = query.filter(audit::action.ge(prefix.clone())).filter(audit::action.lt(format!("{prefix}\u{10ffff}")));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(audit::at.ge(stamp(since)));
+    if let Some(action) = action {
+        query = query.filter(audit::action.eq(action));
     }
     let rows: Vec<Row> = query.order(audit::seq.desc()).limit(limit(wanted)).select(Row::as_select()).load(c)?;
     Ok(rows.into_iter().map(Entry::from).collect())
+}
+
+/// The number of the first entry at this time or later; `None` when there is none.
+fn first_since(c: &mut Conn, since: Option<Timestamp>) -> Result<Option<i64>, StoreError> {
+    let Some(since) = since else { return Ok(Some(i64::MIN)) };
+    let later = audit::table.filter(audit::at.ge(stamp(since))).order((audit::at, audit::seq)).select(audit::seq);
+    Ok(later.first(c).optional()?)
+}
+
+/// The kinds of action that begin so, each found by one step along the index.
+fn actions(c: &mut Conn, prefix: &str) -> Result<Vec<String>, StoreError> {
+    // Everything that begins so sorts from the prefix up to the prefix with the highest character behind it.
+    let end = format!("{prefix}\u{10ffff}");
+    let mut found: Vec<String> = Vec::new();
+    loop {
+        let rest = audit::table.filter(audit::action.lt(&end)).order(audit::action).select(audit::action);
+        let next: Option<String> = match found.last() {
+            None => rest.filter(audit::action.ge(prefix)).first(c).optional()?,
+            Some(last) => rest.filter(audit::action.gt(last)).first(c).optional()?,
+        };
+        let Some(next) = next else { return Ok(found) };
+        found.push(next);
+    }
 }
 
 /// The last entry as a head to be signed; `None` while the record is empty.

@@ -247,4 +247,31 @@ mod tests {
         let again = Db::open(path.to_str().unwrap(), &Options::default());
         assert!(matches!(again, Err(StoreError::Newer { found }) if found == "29990101000000"));
     }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_write_too_large_for_the_disk_takes_no_other_with_it() {
+        let (_dir, db) = open();
+        let narrow = |c: &mut Conn| Ok::<_, StoreError>(c.batch_execute("PRAGMA max_page_count = 200")?);
+        db.write(narrow).await.unwrap();
+        let writes = (0..40u8).map(|i| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.write(move |c| {
+                    sign_in::add_setup_link(c, &Digest::of(&[i]), now())?;
+                    if i % 10 == 5 {
+                        sign_in::add_failure(c, &"x".repeat(4_000_000), now())?;
+                    }
+                    Ok::<_, StoreError>(())
+                })
+                .await
+            })
+        });
+        for (write, i) in writes.collect::<Vec<_>>().into_iter().zip(0u8..) {
+            match (write.await.unwrap(), i % 10 == 5) {
+                (Ok(()), false) | (Err(StoreError::Full), true) => {}
+                (other, _) => panic!("{i}: {other:?}"),
+            }
+        }
+        assert_eq!(links(&db).await, 36);
+    }
 }

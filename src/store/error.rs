@@ -130,7 +130,12 @@ fn by_message(message: &str) -> Option<StoreError> {
         Some(try_again(message))
     } else if has("database or disk is full") || has("No space left on device") {
         Some(StoreError::Full)
-    } else if has("is locked") || has("disk I/O error") || has("unable to open database file") || has("starting up") {
+    } else if has("is locked")
+        || has("disk I/O error")
+        || has("unable to open database file")
+        || has("starting up")
+        || has("lock timeout")
+    {
         Some(StoreError::Unavailable(message.to_owned()))
     } else if has("malformed") || has("file is not a database") {
         Some(StoreError::Corrupt(message.to_owned()))

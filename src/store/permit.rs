@@ -3,16 +3,19 @@
 //! A permit covers the resource that it was given for. A permit of Interlock itself or of an administrator on the whole
 //! installation covers every row, which is what engine loops and set-up work with; `policy` gives it to nobody else.
 
-use crate::domain::access::{Permit, Resource};
+use crate::domain::access::{Permission, Permit, Resource};
 use crate::domain::ids::{JobPath, ProjectName, UserName};
 
 use super::error::StoreError;
 
 fn check(permit: &Permit, row: impl Fn() -> String, covers: bool) -> Result<(), StoreError> {
-    if covers || *permit.resource() == Resource::System {
+    // Whoever may only look changes nothing, whatever the row.
+    let more_than_view = permit.permission() != Permission::View;
+    if more_than_view && (covers || *permit.resource() == Resource::System) {
         return Ok(());
     }
-    Err(StoreError::PermitMismatch { permit: permit.resource().to_string(), row: row() })
+    let given = format!("{} on {}", permit.permission(), permit.resource());
+    Err(StoreError::PermitMismatch { permit: given, row: row() })
 }
 
 /// For rows of a job: its runs, its requests for approval. The environment is left out, as it narrows the decision and

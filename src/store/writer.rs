@@ -100,24 +100,30 @@ fn write_groups(mut conn: Conn, mut waiting: mpsc::Receiver<Box<dyn Job>>) {
 }
 
 fn write_group(conn: &mut Conn, mut group: Vec<Box<dyn Job>>) {
-    let commit = run_and_commit(conn, &mut group);
-    if let Err(error) = &commit
-        && group.len() > 1
-    {
-        // What broke the group may be one member's doing (a row too large for the disk), so each goes alone once more.
-        tracing::warn!(%error, group.size = group.len(), "a group of writes could not be committed; each is tried alone");
-        for job in group {
-            write_group(conn, vec![job]);
+    let done = match conn.batch_execute("BEGIN IMMEDIATE") {
+        Ok(()) => run_and_commit(conn, &mut group),
+        // Another process writes for longer than the time-out; waiting again for each member would only add to it.
+        Err(error) => return answer_all(group, &Err(error.into())),
+    };
+    match &done {
+        Err(error) if group.len() > 1 => {
+            // One member's doing may have broken the group (a row too large for the disk), so each goes alone now.
+            tracing::warn!(%error, group.size = group.len(), "a group of writes was not committed; each is tried alone");
+            for job in group {
+                write_group(conn, vec![job]);
+            }
         }
-        return;
+        _ => answer_all(group, &done),
     }
+}
+
+fn answer_all(group: Vec<Box<dyn Job>>, commit: &Result<(), StoreError>) {
     for job in group {
         job.answer(commit.clone());
     }
 }
 
 fn run_and_commit(conn: &mut Conn, group: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
-    conn.batch_execute("BEGIN IMMEDIATE")?;
     let done = run_all(conn, group).and_then(|()| Ok(conn.batch_execute("COMMIT")?));
     if done.is_err() {
         // SQLite may have rolled back by itself already (disk full); then this has nothing left to do.

@@ -1,5 +1,6 @@
 //! Who may do what: the whole table of the example policy, the rules that hold for every policy, and compiled grants
 //! held equal to casbin.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -65,15 +66,12 @@ fn grant(text: &str, line: u32) -> Grant {
 }
 
 fn rules(roles: &[(&str, &[&str])], members: &[(&str, &[Member])]) -> AccessRules {
-    let mut line = 1;
+    let mut lines = 1..;
     let mut all = AccessRules::default();
     for (role, grants) in roles {
-        let grants = grants.iter().map(|text| {
-            line += 1;
-            grant(text, line)
-        });
+        lines.next();
+        let grants = grants.iter().zip(&mut lines).map(|(text, line)| grant(text, line));
         all.roles.insert(RoleName::parse(role).unwrap(), grants.collect());
-        line += 1;
     }
     for (role, holders) in members {
         all.members.insert(RoleName::parse(role).unwrap(), holders.iter().cloned().collect());

@@ -14,7 +14,7 @@ CREATE INDEX audit_by_actor ON audit (actor, seq);
 CREATE INDEX audit_by_action ON audit (action, seq);
 CREATE INDEX audit_by_resource ON audit (resource, seq);
 CREATE INDEX audit_by_project ON audit (project, seq);
-CREATE INDEX audit_by_time ON audit (at);
+CREATE INDEX audit_by_time ON audit (at, seq);
 CREATE FUNCTION audit_frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION 'an audit entry is never changed';

@@ -34,7 +34,7 @@ CREATE INDEX runs_by_job_and_state ON runs (project, job_id, state, number);
 CREATE INDEX runs_by_state ON runs (state, number);
 CREATE INDEX runs_by_project_and_state ON runs (project, state, number);
 CREATE INDEX runs_by_requester ON runs (requester, number);
-CREATE INDEX runs_by_time ON runs (created_at);
+CREATE INDEX runs_by_time ON runs (created_at, number);
 CREATE INDEX runs_in_queue ON runs (state, queued_at, number);
 CREATE INDEX runs_by_start ON runs (state, start_at);
 CREATE INDEX runs_by_lease ON runs (state, lease_until);

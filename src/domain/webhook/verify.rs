@@ -28,7 +28,7 @@ pub enum Unverified {
 }
 
 /// Headers by lower-case name.
-pub trait Headers {
+pub trait Headers: Send + Sync {
     /// The value of a header, if there is exactly one.
     fn header(&self, name: &str) -> Option<&str>;
 }

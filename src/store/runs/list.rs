@@ -1,6 +1,7 @@
 //! Lists and counts of runs. Each query walks one index from its end; several projects or states are several walks.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text};
@@ -49,12 +50,13 @@ pub fn list(
     before: Option<RunNumber>,
     wanted: u32,
 ) -> Result<Vec<RunRecord>, StoreError> {
+    let Some(span) = span(c, filter, before)? else { return Ok(Vec::new()) };
     let projects = choices(&filter.projects);
     let states = choices(&filter.states);
     let mut found = Vec::new();
     for project in &projects {
         for state in &states {
-            found.extend(walk(c, filter, *project, state.copied(), before, wanted)?);
+            found.extend(walk(c, filter, *project, state.copied(), &span, wanted)?);
         }
     }
     if projects.len() * states.len() > 1 {
@@ -70,16 +72,34 @@ fn choices<T>(given: &[T]) -> Vec<Option<&T>> {
     if given.is_empty() { vec![None] } else { given.iter().map(Some).collect() }
 }
 
+/// The numbers that the times and the cursor leave, as numbers rise with time; `None` when there are none. So a short
+/// time long ago is found without walking everything since.
+fn span(c: &mut Conn, filter: &Filter, before: Option<RunNumber>) -> Result<Option<Range<i64>>, StoreError> {
+    let mut span = i64::MIN..before.map_or(i64::MAX, RunNumber::get);
+    if let Some(since) = filter.since {
+        let later = runs::table.filter(runs::created_at.ge(stamp(since))).order((runs::created_at, runs::number));
+        let Some(first) = later.select(runs::number).first::<i64>(c).optional()? else { return Ok(None) };
+        span.start = first;
+    }
+    if let Some(until) = filter.until {
+        let earlier =
+            runs::table.filter(runs::created_at.lt(stamp(until))).order((runs::created_at.desc(), runs::number.desc()));
+        let Some(last) = earlier.select(runs::number).first::<i64>(c).optional()? else { return Ok(None) };
+        span.end = span.end.min(last.saturating_add(1));
+    }
+    Ok(Some(span))
+}
+
 fn walk(
     c: &mut Conn,
     filter: &Filter,
     project: Option<&ProjectName>,
     state: Option<State>,
-    before: Option<RunNumber>,
+    span: &Range<i64>,
     wanted: u32,
 ) -> Result<Vec<RunRecord>, StoreError> {
-    let before = before.map_or(i64::MAX, RunNumber::get);
-    let mut query = runs::table.filter(runs::number.lt(before)).into_boxed();
+    let before = span.end;
+    let mut query = runs::table.filter(runs::number.lt(before)).filter(runs::number.ge(span.start)).into_boxed();
     if let Some(project) = project {
         query = query.filter(runs::project.eq(project.as_str()));
     }
@@ -102,12 +122,6 @@ fn walk(
             .filter(run_options::value_digest.eq(Digest::of(value.as_bytes()).to_string()))
             .filter(run_options::run.lt(before));
         query = query.filter(runs::number.eq_any(with.select(run_options::run)));
-    }
-    if let Some(since) = filter.since {
-        query = query.filter(runs::created_at.ge(stamp(since)));
-    }
-    if let Some(until) = filter.until {
-        query = query.filter(runs::created_at.lt(stamp(until)));
     }
     Ok(query.order(runs::number.desc()).limit(limit(wanted)).select(RunRecord::as_select()).load(c)?)
 }
