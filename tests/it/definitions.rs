@@ -1,5 +1,7 @@
 //! Definitions on disk: the example project is clean, and every bad fixture is told in good sentences.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use interlock::domain::ids::ProjectName;
@@ -168,4 +170,21 @@ fn rundecks_exports_are_converted() {
             assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
         }
     }
+}
+
+/// The examples of the documentation are definitions that load.
+#[test]
+fn the_documentations_examples_have_no_mistake() {
+    let text = std::fs::read_to_string(below("docs/jobs.md")).unwrap();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for block in text.split("```yaml\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        if block.starts_with("# file: ") {
+            files.extend(split(block));
+        }
+    }
+    assert!(files.len() >= 5, "{} examples", files.len());
+    let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
+    assert_eq!(spec::render(&diagnostics), "");
+    assert!(project.jobs.len() >= 3);
 }
