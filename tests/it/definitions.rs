@@ -188,3 +188,28 @@ fn the_documentations_examples_have_no_mistake() {
     assert_eq!(spec::render(&diagnostics), "");
     assert!(project.jobs.len() >= 3);
 }
+
+#[test]
+fn a_grant_knows_its_line() {
+    let rules = spec::read_access(
+        "roles:\n  a:\n    - {allow: [view], on: 'job/**'}\n\n    - deny: [run]\n      on: 'job/**'\n",
+    )
+    .unwrap();
+    let lines: Vec<u32> = rules.roles.values().flatten().map(|g| g.line).collect();
+    assert_eq!(lines, [3, 5]);
+}
+
+#[test]
+fn several_documents_keep_their_own_text() {
+    let text = "# first\nname: a\nsteps: [{run: ls}]\n---\n# second\nname: b\nsteps: [{run: ls}]\n";
+    let (project, diagnostics) = spec::check_folder(
+        &ProjectName::parse("ops").unwrap(),
+        &[("jobs/a.yaml".to_owned(), text.as_bytes().to_vec())],
+    );
+    assert_eq!(spec::render(&diagnostics), "");
+    let sources: Vec<&str> = project.jobs.iter().map(|j| j.source.as_str()).collect();
+    assert_eq!(sources, ["# first\nname: a\nsteps: [{run: ls}]\n", "# second\nname: b\nsteps: [{run: ls}]\n"]);
+    for job in &project.jobs {
+        assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
+    }
+}
