@@ -58,7 +58,7 @@ fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-/// Wired to `option::check_default`.
+/// The one place that calls `option::check_default`.
 fn default_passes(_spec: &OptionSpec) -> Result<(), FieldError> {
     Ok(())
 }
@@ -73,7 +73,7 @@ pub(super) fn colliding_names(specs: &[OptionSpec], places: &[Span], report: &mu
     }
 }
 
-/// Wired to `command::colliding_variables`.
+/// Pairs of options of one variable; the one place that calls `command::colliding_variables`.
 fn colliding_variables(specs: &[OptionSpec]) -> Vec<(OptionName, OptionName)> {
     let mut seen: std::collections::BTreeMap<String, &OptionName> = std::collections::BTreeMap::new();
     let mut out = Vec::new();
@@ -142,7 +142,7 @@ pub(super) fn script(node: &Node, body: &str, report: &mut Report<'_>) {
     }
 }
 
-/// Wired to `command::script_hint`.
+/// The one place that calls `command::script_hint`.
 fn script_hints(_body: &str) -> Vec<CommandError> {
     Vec::new()
 }
