@@ -221,6 +221,14 @@ impl Folder {
             Place::Project | Place::Access if index > 0 => {
                 report.error("several_documents", at, "this file holds one document only", Some("remove this one"));
             }
+            Place::Project | Place::Access if self.has(place) => {
+                report.error(
+                    "duplicate_file",
+                    at,
+                    "another file of the same kind was read before",
+                    Some("keep one of the two"),
+                );
+            }
             Place::Project => {
                 let name = self.spec.project.name.clone();
                 match project::read(&name, root, report) {
@@ -273,6 +281,15 @@ impl Folder {
                 None => self.known.rules_lost = true,
             },
             Place::Nodes(_) | Place::JobsXml | Place::Ignored | Place::Unknown => {}
+        }
+    }
+
+    /// Whether the one file of this kind has been read.
+    fn has(&self, place: &Place) -> bool {
+        match place {
+            Place::Project => self.spec.project_source.is_some(),
+            Place::Access => self.spec.access_source.is_some(),
+            _ => false,
         }
     }
 

@@ -3,8 +3,6 @@
 mod approvals;
 mod channels;
 
-use std::collections::BTreeMap;
-
 use super::fields::Fields;
 use super::report::{Refers, Report};
 use super::yaml::Node;
@@ -29,7 +27,7 @@ pub(super) fn read(default_name: &ProjectName, node: &Node, report: &mut Report<
         project.approvals = approvals::read(node, report).unwrap_or_default();
     }
     if let Some(node) = fields.optional("channels") {
-        project.channels = channels::read(node, report).unwrap_or_else(BTreeMap::new);
+        project.channels = channels::read(node, report).unwrap_or_default();
     }
     if let Some(node) = fields.optional("retention") {
         project.retention_days = retention(node, report);

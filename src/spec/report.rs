@@ -68,6 +68,12 @@ impl<'s> Report<'s> {
         self.errors
     }
 
+    /// Whether an error stands at the start of a place.
+    pub(crate) fn has_error_at(&self, span: Span) -> bool {
+        let (line, column) = self.lines.place(span.start);
+        self.found.iter().any(|d| d.is_error() && d.line == line && d.column == column)
+    }
+
     /// Everything found.
     pub(crate) fn finish(self) -> (Vec<Diagnostic>, Vec<Reference>) {
         (self.found, self.references)

@@ -1,5 +1,7 @@
 //! Definitions on disk: the example project is clean, and every bad fixture is told in good sentences.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use interlock::domain::ids::ProjectName;
@@ -167,5 +169,47 @@ fn rundecks_exports_are_converted() {
         for job in &project.jobs {
             assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
         }
+    }
+}
+
+/// The examples of the documentation are definitions that load.
+#[test]
+fn the_documentations_examples_have_no_mistake() {
+    let text = std::fs::read_to_string(below("docs/jobs.md")).unwrap();
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    for block in text.split("```yaml\n").skip(1) {
+        let block = block.split("```").next().unwrap();
+        if block.starts_with("# file: ") {
+            files.extend(split(block));
+        }
+    }
+    assert!(files.len() >= 5, "{} examples", files.len());
+    let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
+    assert_eq!(spec::render(&diagnostics), "");
+    assert!(project.jobs.len() >= 3);
+}
+
+#[test]
+fn a_grant_knows_its_line() {
+    let rules = spec::read_access(
+        "roles:\n  a:\n    - {allow: [view], on: 'job/**'}\n\n    - deny: [run]\n      on: 'job/**'\n",
+    )
+    .unwrap();
+    let lines: Vec<u32> = rules.roles.values().flatten().map(|g| g.line).collect();
+    assert_eq!(lines, [3, 5]);
+}
+
+#[test]
+fn several_documents_keep_their_own_text() {
+    let text = "# first\nname: a\nsteps: [{run: ls}]\n---\n# second\nname: b\nsteps: [{run: ls}]\n";
+    let (project, diagnostics) = spec::check_folder(
+        &ProjectName::parse("ops").unwrap(),
+        &[("jobs/a.yaml".to_owned(), text.as_bytes().to_vec())],
+    );
+    assert_eq!(spec::render(&diagnostics), "");
+    let sources: Vec<&str> = project.jobs.iter().map(|j| j.source.as_str()).collect();
+    assert_eq!(sources, ["# first\nname: a\nsteps: [{run: ls}]\n", "# second\nname: b\nsteps: [{run: ls}]\n"]);
+    for job in &project.jobs {
+        assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
     }
 }

@@ -58,7 +58,7 @@ fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-/// Wired to `option::check_default`.
+/// The one place that calls `option::check_default`.
 fn default_passes(_spec: &OptionSpec) -> Result<(), FieldError> {
     Ok(())
 }
@@ -73,7 +73,7 @@ pub(super) fn colliding_names(specs: &[OptionSpec], places: &[Span], report: &mu
     }
 }
 
-/// Wired to `command::colliding_variables`.
+/// Pairs of options of one variable; the one place that calls `command::colliding_variables`.
 fn colliding_variables(specs: &[OptionSpec]) -> Vec<(OptionName, OptionName)> {
     let mut seen: std::collections::BTreeMap<String, &OptionName> = std::collections::BTreeMap::new();
     let mut out = Vec::new();
@@ -125,22 +125,24 @@ pub(super) fn command(node: &Node, text: &str, options: &Options, report: &mut R
     }
     let Err(errors) = command::compile(text, options.specs()) else { return };
     for error in errors {
-        // Options that are there but broken have been reported already; unknown ones were just now.
-        if error.code == "unknown_option" && (options.broken() || unknown.iter().any(|(at, _)| *at == error.offset)) {
-            continue;
+        // Options that are there but broken have been told at their own place, and unknown ones just now.
+        let told = options.broken() || unknown.iter().any(|(at, _)| *at == error.offset);
+        if !(error.code == "unknown_option" && told) {
+            command_error(node, &error, report);
         }
-        command_error(node, &error, report);
     }
 }
 
-/// Looks for what a script cannot have.
+/// Looks for what a script cannot have. What a conversion has told already is not told again.
 pub(super) fn script(node: &Node, body: &str, report: &mut Report<'_>) {
     for error in script_hints(body) {
-        command_error(node, &error, report);
+        if !report.has_error_at(node.inside(error.offset, report.text())) {
+            command_error(node, &error, report);
+        }
     }
 }
 
-/// Wired to `command::script_hint`.
+/// The one place that calls `command::script_hint`.
 fn script_hints(_body: &str) -> Vec<CommandError> {
     Vec::new()
 }
@@ -157,6 +159,10 @@ fn unknown_options(text: &str, options: &Options) -> Vec<(usize, String)> {
         return out;
     }
     for (at, _) in text.match_indices("${option.") {
+        // The shell reads an escaped dollar as itself.
+        if text.get(..at).is_some_and(|before| before.ends_with('\\')) {
+            continue;
+        }
         let rest = text.get(at + "${option.".len()..).unwrap_or_default();
         let Some((name, _)) = rest.split_once('}') else { continue };
         if !options.names().any(|n| n == name) {
