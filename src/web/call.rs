@@ -117,7 +117,12 @@ impl Call {
             .into());
         }
         crate::domain::json::parse_strict(&self.body).map_err(|e| {
-            Refusal::new(RefusalKind::Malformed, "bad_json", format!("The body is not the JSON that it should be: {e}.")).into()
+            Refusal::new(
+                RefusalKind::Malformed,
+                "bad_json",
+                format!("The body is not the JSON that it should be: {e}."),
+            )
+            .into()
         })
     }
 }

@@ -26,5 +26,9 @@ pub fn clear(answer: &mut HttpResponse, secure: bool) {
 }
 
 fn build(value: String, secure: bool) -> actix_web::cookie::CookieBuilder<'static> {
-    Cookie::build(if secure { HOST } else { PLAIN }, value).path("/").http_only(true).same_site(SameSite::Lax).secure(secure)
+    Cookie::build(if secure { HOST } else { PLAIN }, value)
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(secure)
 }

@@ -34,6 +34,7 @@ pub fn check(headers: &HeaderMap, session: Option<&SessionRef>, given: Option<&s
     if good {
         return Ok(());
     }
-    let message = "The form's token is missing or from another session. Load the page again; nothing was lost on the server.";
+    let message =
+        "The form's token is missing or from another session. Load the page again; nothing was lost on the server.";
     Err(Refusal::new(RefusalKind::Forbidden, "csrf", message).into())
 }

@@ -39,7 +39,13 @@ impl Form {
     }
 
     async fn multipart(boundary: String, body: &Bytes) -> Result<Self, AppError> {
-        let malformed = |_| AppError::from(Refusal::new(RefusalKind::Malformed, "bad_form", "The form cannot be read; load the page again and send it once more."));
+        let malformed = |_| {
+            AppError::from(Refusal::new(
+                RefusalKind::Malformed,
+                "bad_form",
+                "The form cannot be read; load the page again and send it once more.",
+            ))
+        };
         let body = body.clone();
         let stream = futures_util::stream::once(async move { Ok::<_, std::io::Error>(body) });
         let mut parts = multer::Multipart::new(stream, boundary);
@@ -60,7 +66,9 @@ impl Form {
                 }
             }
             if fields.len() > MAX_FIELDS {
-                return Err(Refusal::new(RefusalKind::TooLarge, "too_many_fields", "The form has too many fields.").into());
+                return Err(
+                    Refusal::new(RefusalKind::TooLarge, "too_many_fields", "The form has too many fields.").into()
+                );
             }
         }
         Ok(Self { fields })
@@ -79,11 +87,12 @@ impl Form {
     #[must_use]
     pub fn texts(&self, name: &str) -> Vec<String> {
         let texts = self.fields.iter().filter(|(key, _)| key == name);
-        texts.filter_map(|(_, field)| match field {
-            Field::Text(text) => Some(text.clone()),
-            Field::File { .. } => None,
-        })
-        .collect()
+        texts
+            .filter_map(|(_, field)| match field {
+                Field::Text(text) => Some(text.clone()),
+                Field::File { .. } => None,
+            })
+            .collect()
     }
 
     /// The fields named `option.NAME` as values to be checked.

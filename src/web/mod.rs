@@ -1,10 +1,19 @@
-//! x
-pub mod server {
-    pub fn build(
-        _a: std::sync::Arc<crate::app::App>,
-        _l: std::net::TcpListener,
-        _t: usize,
-    ) -> std::io::Result<actix_web::dev::Server> {
-        Ok(actix_web::HttpServer::new(|| actix_web::App::new()).run())
-    }
-}
+//! HTTP: one route table, thin handlers, pages, JSON API.
+//!
+//! A handler reads the call, asks one use case of `app`, and shows the result. It decides nothing, names no table and
+//! runs nothing. The route table (`routes`) says for every route which permission it needs; a test walks it.
+
+pub mod api;
+pub mod assets;
+pub mod call;
+pub mod chrome;
+pub mod cookie;
+pub mod error;
+pub mod forgery;
+pub mod form;
+pub mod hooks;
+pub mod page;
+pub mod pages;
+pub mod pipeline;
+pub mod routes;
+pub mod server;

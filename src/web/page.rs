@@ -84,7 +84,9 @@ pub fn render(status: StatusCode, page: &impl Template) -> HttpResponse {
             .body(html),
         Err(error) => {
             tracing::error!(error.cause = %error, "a page could not be rendered");
-            HttpResponse::InternalServerError().content_type("text/plain; charset=utf-8").body("The page could not be drawn.")
+            HttpResponse::InternalServerError()
+                .content_type("text/plain; charset=utf-8")
+                .body("The page could not be drawn.")
         }
     }
 }

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use actix_web::http::{Method, StatusCode};
 use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use futures_util::StreamExt;
@@ -60,7 +60,8 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
     };
     let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A route that takes its own proof (a webhook's signature) has no use for cookies and is not checked for them.
-    let caller = if route.guard == Guard::OwnProof { None } else { caller_of(request, app).await.map_err(|e| (e, None))? };
+    let caller =
+        if route.guard == Guard::OwnProof { None } else { caller_of(request, app).await.map_err(|e| (e, None))? };
     if unsafe_method && route.guard != Guard::OwnProof {
         let given = request.headers().get("x-csrf-token").and_then(|v| v.to_str().ok()).or_else(|| form.text("csrf"));
         forgery::check(request.headers(), caller.as_ref().and_then(|c| c.session.as_ref()), given)
@@ -104,7 +105,11 @@ async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, AppError
 /// Who calls: a bearer token counts before a cookie. A token that is not valid is an error, not an anonymous caller.
 async fn caller_of(request: &HttpRequest, app: &Arc<App>) -> Result<Option<Caller>, AppError> {
     if let Some(header) = request.headers().get("authorization") {
-        let token = header.to_str().ok().and_then(|v| v.split_once(' ')).filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|v| v.split_once(' '))
+            .filter(|(kind, _)| kind.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else { return Err(unauthenticated()) };
         let actor = app.actor_by_token(token.trim()).await?.ok_or_else(unauthenticated)?;
         return Ok(Some(Caller { actor, session: None }));

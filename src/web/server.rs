@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpServer};
 
 use super::call::Surface;
 use super::pipeline;
-use super::routes::{ROUTES, Route};
+use super::routes::{Route, table};
 use crate::app::App;
 
 /// Builds the server. It runs until it is told to stop; `workers` is the number of threads that take requests.
@@ -32,13 +32,13 @@ pub fn build(app: Arc<App>, listener: TcpListener, workers: usize) -> std::io::R
 /// Hangs every route of the table into actix: one resource a path, in the table's order.
 fn configure(config: &mut web::ServiceConfig, app: &Arc<App>) {
     let mut paths: Vec<&'static str> = Vec::new();
-    for route in ROUTES {
+    for route in table() {
         if !paths.contains(&route.path) {
             paths.push(route.path);
         }
     }
     for path in paths {
-        let on_path: Vec<&'static Route> = ROUTES.iter().filter(|r| r.path == path).collect();
+        let on_path: Vec<&'static Route> = table().filter(|r| r.path == path).collect();
         let mut resource = web::resource(path);
         for route in &on_path {
             let route: &'static Route = route;

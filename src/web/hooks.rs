@@ -1,0 +1,52 @@
+//! What senders are given: `POST /hooks/{name-or-token}`, and whether the server is well.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use serde_json::json;
+
+use super::call::Call;
+use super::error::Answer;
+use crate::app::error::{AppError, RefusalKind};
+
+/// `POST /hooks/{address}`: 202 once the delivery is stored for good and decided.
+pub async fn deliver(call: Call) -> Answer {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in call.request.headers() {
+        let Ok(value) = value.to_str() else { continue };
+        // A header that comes twice is no proof of anything: two readers could take different ones.
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|known| *known = String::new())
+            .or_insert_with(|| value.to_owned());
+    }
+    let accepted = call.app.deliver(&call.part("address"), headers, &call.body, &call.source).await?;
+    let body = json!({
+        "event": accepted.event,
+        "run": accepted.run,
+        "verdict": accepted.verdict,
+        "detail": accepted.detail,
+        "duplicate": accepted.duplicate,
+    });
+    Ok(HttpResponse::Accepted().json(body))
+}
+
+/// `GET /healthz`: the process answers.
+pub async fn health(_: Call) -> Answer {
+    Ok(HttpResponse::Ok().json(json!({ "status": "ok" })))
+}
+
+/// `GET /readyz`: the process can do its work, which needs the database.
+pub async fn ready(call: Call) -> Answer {
+    match call.app.catalogue().await {
+        Ok(_) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
+        Err(AppError::Refused(refusal)) if refusal.kind == RefusalKind::Busy => {
+            Ok(HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "detail": refusal.message })))
+        }
+        Err(error) => {
+            tracing::error!(error.cause = %error, "the database cannot be read");
+            Ok(HttpResponse::ServiceUnavailable()
+                .json(json!({ "status": "not ready", "detail": "the database cannot be read" })))
+        }
+    }
+}
