@@ -198,7 +198,7 @@ impl Step {
     async fn read_on(&mut self, enough: impl Fn(&Self) -> bool) {
         let until = tokio::time::Instant::now() + TAIL;
         self.hand_on().await;
-        while !enough(self) && !(self.stdout.ended && self.stderr.ended) {
+        while !(enough(self) || (self.stdout.ended && self.stderr.ended)) {
             if tokio::time::timeout_at(until, self.fill()).await.is_err() {
                 break;
             }

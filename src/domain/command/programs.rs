@@ -47,7 +47,7 @@ impl Word {
     }
 }
 
-const RESERVED: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "time"];
+const RESERVED: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "coproc"];
 
 /// Whether a command begins after these words.
 pub(super) fn only_reserved(words: &[Word]) -> bool {
@@ -129,8 +129,11 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
         });
         return;
     }
-    if first.plain().is_some_and(|t| matches!(t, "case" | "for" | "select" | "function" | "in")) {
-        return;
+    match first.plain() {
+        Some("case" | "for" | "select") => return,
+        // `function NAME { command`
+        Some("function") => return check(arguments.get(1..).unwrap_or_default(), piped, errors),
+        _ => {}
     }
     let program = first.text.rsplit('/').next().unwrap_or_default();
     let again = |word: &Word, errors: &mut Vec<CommandError>| {
@@ -167,6 +170,7 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
             arguments.iter().for_each(|w| again(w, errors));
         }
     }
+    carried_shells(arguments, errors);
     if SHELL_BY_FLAG.contains(&program) {
         after_flags(arguments, &["-c", "--command", "--session-command"]).for_each(|w| again(w, errors));
     }
@@ -189,6 +193,18 @@ fn shell(arguments: &[Word], piped: Option<usize>, program: &str, errors: &mut V
         }
     } else if let Some(offset) = piped.filter(|_| arguments.iter().all(is_flag)) {
         errors.push(parsed_again(offset, program));
+    }
+}
+
+/// Shells among a program's arguments, as in `docker exec web sh -c …`, `kubectl exec`, `ip netns exec`.
+fn carried_shells(arguments: &[Word], errors: &mut Vec<CommandError>) {
+    for (i, word) in arguments.iter().enumerate() {
+        let program = word.text.rsplit('/').next().unwrap_or_default();
+        let behind = arguments.get(i + 1..).unwrap_or_default();
+        let flags_first = behind.first().is_some_and(|w| w.text.starts_with('-'));
+        if SHELLS.contains(&program) && flags_first {
+            shell(behind, None, program, errors);
+        }
     }
 }
 

@@ -67,6 +67,8 @@ fn each_quoting_gets_its_own_reference() {
         ("echo a#b ${option.x}", "echo a#b \"$OPTION_X\""),
         ("export A=${option.x}", "export A=\"$OPTION_X\""),
         ("echo $${option.x}", "echo $${option.x}"),
+        ("docker exec web ls ${option.x}", "docker exec web ls \"$OPTION_X\""),
+        ("docker exec web sh -c 'ls \"$1\"' sh ${option.x}", "docker exec web sh -c 'ls \"$1\"' sh \"$OPTION_X\""),
         ("grep -e ${option.x} f", "grep -e \"$OPTION_X\" f"),
     ] {
         assert_eq!(text(author), compiled, "{author}");
@@ -130,6 +132,11 @@ fn placeholders_are_refused_where_quoting_does_not_help() {
         ("[[ ${option.x} -eq 1 ]]", "placeholder_parsed_again"),
         ("echo ${option.x} | sh", "placeholder_parsed_again"),
         ("echo ${option.x} | sudo bash -s", "placeholder_parsed_again"),
+        ("docker exec -i web sh -c \"ls ${option.x}\"", "placeholder_parsed_again"),
+        ("kubectl exec web -- /bin/bash -ec ls\\ ${option.x}", "placeholder_parsed_again"),
+        ("function f { ${option.x}; }", "placeholder_as_command"),
+        ("time -p ${option.x}", "placeholder_as_command"),
+        ("while ! ${option.x}; do ls; done", "placeholder_as_command"),
         ("find . -exec sh -c 'ls ${option.x}' \\;", "placeholder_parsed_again"),
         ("echo ${option.y}", "unknown_option"),
         ("echo ${option.x:-y}", "bad_placeholder"),
