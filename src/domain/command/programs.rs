@@ -38,6 +38,11 @@ impl Word {
         (!self.quoted && self.placeholder.is_none()).then_some(self.text.as_str())
     }
 
+    /// Whether the word may become none at all, so that the next one takes its place.
+    fn may_vanish(&self) -> bool {
+        !self.text.is_empty() && self.text.chars().all(|c| c == DYNAMIC)
+    }
+
     fn is_assignment(&self) -> bool {
         let Some((name, _)) = self.text.split_once('=') else { return false };
         let name = name.strip_suffix('+').unwrap_or(name);
@@ -135,6 +140,10 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
         Some("function") => return check(arguments.get(1..).unwrap_or_default(), piped, errors),
         _ => {}
     }
+    if first.may_vanish() {
+        // `$SUDO systemctl …`: without a value the next word is the command.
+        command(arguments, piped, errors);
+    }
     let program = first.text.rsplit('/').next().unwrap_or_default();
     let again = |word: &Word, errors: &mut Vec<CommandError>| {
         if let Some(offset) = word.placeholder {
@@ -148,7 +157,7 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
     } else if let Some((_, flags)) = INTERPRETERS.iter().find(|(name, _)| *name == program) {
         after_flags(arguments, flags).for_each(|w| again(w, errors));
     } else if matches!(program, "awk" | "gawk" | "mawk" | "nawk" | "sed" | "gsed") {
-        first_operand(arguments, &["-F", "-v", "-f"]).into_iter().for_each(|w| again(w, errors));
+        first_operands(behind_flags(arguments, &["-F", "-v", "-f"], 0)).for_each(|w| again(w, errors));
         after_flags(arguments, &["-e", "--expression"]).for_each(|w| again(w, errors));
     } else if program == "find" {
         let exec = arguments.iter().position(|w| matches!(w.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
@@ -186,9 +195,12 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
 fn shell(arguments: &[Word], piped: Option<usize>, program: &str, errors: &mut Vec<CommandError>) {
     let is_flag = |w: &Word| w.text.starts_with(['-', '+']) && w.text.len() > 1;
     let has_c = |w: &&Word| is_flag(w) && !w.text.starts_with("--") && w.text.contains('c');
-    if let Some(flag) = arguments.iter().position(|w| has_c(&w)) {
-        let code = arguments.iter().skip(flag).find(|w| !is_flag(w) || w.placeholder.is_some());
-        if let Some(offset) = code.and_then(|w| w.placeholder) {
+    // An expansion may become `-c`, or nothing.
+    if let Some(flag) = arguments.iter().position(|w| has_c(&w) || w.text.contains(DYNAMIC)) {
+        let behind: Vec<&Word> =
+            arguments.iter().skip(flag).filter(|w| !is_flag(w) || w.placeholder.is_some()).collect();
+        let sure = behind.iter().position(|w| !w.text.contains(DYNAMIC)).map_or(behind.len(), |i| i + 1);
+        if let Some(offset) = behind.iter().take(sure).find_map(|w| w.placeholder) {
             errors.push(parsed_again(offset, program));
         }
     } else if let Some(offset) = piped.filter(|_| arguments.iter().all(is_flag)) {
@@ -217,8 +229,10 @@ fn after_flags<'a>(arguments: &'a [Word], flags: &'a [&'a str]) -> impl Iterator
     })
 }
 
-fn first_operand<'a>(arguments: &'a [Word], flags: &[&str]) -> Option<&'a Word> {
-    behind_flags(arguments, flags, 0).first()
+/// The words that can be the first one once expansions are done: up to the first that is sure to stay.
+fn first_operands(words: &[Word]) -> impl Iterator<Item = &Word> {
+    let sure = words.iter().position(|w| !w.may_vanish()).map_or(words.len(), |i| i + 1);
+    words.iter().take(sure)
 }
 
 /// What is left behind the flags, their values, leading assignments and `own` arguments.

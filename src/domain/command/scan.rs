@@ -370,7 +370,11 @@ impl<'a> Scanner<'a> {
             word.quoted = true;
             self.copy(1);
             self.refused(ANSI_QUOTE, |s| s.ansi_quotes(start, word));
-        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_alphanumeric() || "_@*#?-$!".contains(c)) {
+        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
+            word.mark_dynamic();
+            let name = rest.bytes().skip(1).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+            self.copy(1 + name);
+        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_digit() || "@*#?-$!".contains(c)) {
             word.mark_dynamic();
             self.copy(2);
         } else {
