@@ -347,7 +347,7 @@ fn no_accepted_program_runs_a_part_of_a_value() {
         "$'",
         "$((",
         "))",
-        "${A:-",
+        "${C:-",
         "}",
         "[",
         "]",
@@ -402,7 +402,7 @@ fn no_accepted_program_runs_a_part_of_a_value() {
         usize::try_from(state % n as u64).unwrap()
     };
     let (mut ran, mut seen) = (0, BTreeSet::new());
-    while ran < 700 {
+    while ran < 1500 {
         let length = 2 + draw(9);
         let author: String = (0..length).map(|_| PIECES[draw(PIECES.len())]).collect();
         let Ok(program) = compile(&author, std::slice::from_ref(&spec)) else { continue };
