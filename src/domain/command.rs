@@ -3,6 +3,8 @@
 //! Promises that a compiled text holds only what the author wrote and references to variables, each quoted for the
 //! place where it stands. A value is never part of it. Where a quoted reference would still not help, because a shell
 //! or another interpreter parses the result again, the placeholder is refused with the way round.
+//! It follows placeholders, not variables: what an author copies into a variable of their own and then evaluates
+//! (`X=${option.a}; eval "$X"`) is beyond it, as it is beyond any shell.
 //! Source of the quoting rules: POSIX.1-2024, Shell Command Language, sections 2.2 to 2.7.
 
 use serde::{Deserialize, Serialize};

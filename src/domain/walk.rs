@@ -181,7 +181,7 @@ fn next_in(node: usize, row: &[StepState]) -> Option<Cell> {
 mod tests {
     use super::*;
     use crate::domain::job::Retry;
-    use proptest::prelude::*;
+    use proptest::prelude::{any, prop, prop_assert, proptest};
 
     fn execution(
         strategy: Strategy,

@@ -16,7 +16,7 @@ done;
 if [ -z "$il_dir" ]; then il_say refused no_directory; exit 0; fi;
 trap 'rm -rf "$il_dir"' EXIT; trap 'exit 1' HUP INT TERM;
 il_say hello; il_say hello >&2;
-read -r il_header il_raw;
+if ! read -r il_header il_raw; then il_say refused incomplete; exit 0; fi;
 cat > "$il_dir/in";
 if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$((il_header + il_raw))" ]; then il_say refused incomplete; exit 0; fi;
 exec 3< "$il_dir/in";

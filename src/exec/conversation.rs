@@ -3,6 +3,7 @@
 //! Decides what is certain: before the node has all of the payload nothing has run; after it, only the node's own
 //! frames say how it ended.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -99,12 +100,13 @@ struct Step {
     /// What came before the bootstrap's greeting: the last of it, for messages.
     noise: Vec<u8>,
     exit: Option<StepOutcome>,
+    /// Read, and not handed on yet. What is awaited can be dropped at any point without losing anything.
+    queue: VecDeque<(Stream, Item)>,
     _guard: Box<dyn std::any::Any + Send>,
 }
 
 /// One stream from the node.
 struct Source {
-    stream: Stream,
     reader: Box<dyn AsyncRead + Send + Unpin>,
     frames: Frames,
     greeted: bool,
@@ -113,8 +115,8 @@ struct Source {
 }
 
 impl Source {
-    fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str) -> Self {
-        Self { stream, reader, frames: Frames::new(nonce), greeted: false, ended: false, buffer: vec![0; 16 * 1024] }
+    fn new(reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str) -> Self {
+        Self { reader, frames: Frames::new(nonce), greeted: false, ended: false, buffer: vec![0; 16 * 1024] }
     }
 
     /// The next items; at the end of the stream what was kept back. Safe to drop between calls.
@@ -135,12 +137,13 @@ impl Step {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Self {
             stdin: Some(channel.stdin),
-            stdout: Source::new(Stream::Stdout, channel.stdout, &nonce),
-            stderr: Source::new(Stream::Stderr, channel.stderr, &nonce),
+            stdout: Source::new(channel.stdout, &nonce),
+            stderr: Source::new(channel.stderr, &nonce),
             output,
             nonce,
             noise: Vec::new(),
             exit: None,
+            queue: VecDeque::new(),
             _guard: channel.guard,
         }
     }
@@ -151,7 +154,7 @@ impl Step {
         // A shell that is not one closes its input; what it says then tells more than the write's error.
         let written = self.write(opening.as_bytes()).await;
         while !self.stdout.greeted && !self.stdout.ended && self.exit.is_none() {
-            self.read_either().await;
+            self.read().await;
         }
         if let Some(outcome) = self.exit.take() {
             return Err(outcome);
@@ -160,12 +163,7 @@ impl Step {
             return Ok(());
         }
         // The noise is often on standard error.
-        let _ = tokio::time::timeout(TAIL, async {
-            while !self.stderr.ended {
-                self.read_either().await;
-            }
-        })
-        .await;
+        self.read_on(|step| step.stderr.ended).await;
         let noise = String::from_utf8_lossy(&self.noise);
         let said: String = noise.trim().chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect();
         let said = if said.is_empty() { String::new() } else { format!("; it said: {said}") };
@@ -189,35 +187,69 @@ impl Step {
         stdin.flush().await
     }
 
-    async fn read_either(&mut self) {
+    /// Reads once and hands on what came.
+    async fn read(&mut self) {
+        self.hand_on().await;
+        self.fill().await;
+        self.hand_on().await;
+    }
+
+    /// Reads until something holds, or nothing came for a while; a slow listener is waited for.
+    async fn read_on(&mut self, enough: impl Fn(&Self) -> bool) {
+        let until = tokio::time::Instant::now() + TAIL;
+        self.hand_on().await;
+        while !(enough(self) || (self.stdout.ended && self.stderr.ended)) {
+            if tokio::time::timeout_at(until, self.fill()).await.is_err() {
+                break;
+            }
+            self.hand_on().await;
+        }
+    }
+
+    async fn fill(&mut self) {
         let (from, items) = tokio::select! {
             items = self.stdout.next(), if !self.stdout.ended => (Stream::Stdout, items),
             items = self.stderr.next(), if !self.stderr.ended => (Stream::Stderr, items),
             else => return,
         };
-        for item in items {
-            self.take(from, item).await;
+        self.queue.extend(items.into_iter().map(|item| (from, item)));
+    }
+
+    async fn hand_on(&mut self) {
+        while let Some((from, item)) = self.queue.front() {
+            let (from, output) = (*from, matches!(item, Item::Bytes(_)));
+            if !(output && self.source(from).greeted) {
+                if let Some((from, item)) = self.queue.pop_front() {
+                    self.take(from, item);
+                }
+                continue;
+            }
+            // Nobody listening is no reason to stop the step.
+            let place = self.output.reserve().await;
+            if let (Some((stream, Item::Bytes(bytes))), Ok(place)) = (self.queue.pop_front(), place) {
+                place.send(Chunk { stream, bytes });
+            }
         }
     }
 
-    async fn take(&mut self, from: Stream, item: Item) {
-        let source = match from {
+    fn source(&mut self, stream: Stream) -> &mut Source {
+        match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
-        };
+        }
+    }
+
+    /// A frame, or noise before the bootstrap's greeting.
+    fn take(&mut self, from: Stream, item: Item) {
         match item {
-            Item::Bytes(bytes) if source.greeted => {
-                // Nobody listening is no reason to stop the step.
-                let _ = self.output.send(Chunk { stream: source.stream, bytes }).await;
-            }
             Item::Bytes(bytes) => {
                 self.noise.extend_from_slice(&bytes);
                 let excess = self.noise.len().saturating_sub(4_096);
                 self.noise.drain(..excess);
             }
             Item::Frame(words) => match words.split_once(' ').unwrap_or((words.as_str(), "")) {
-                ("hello", _) => source.greeted = true,
-                ("end", _) => source.ended = true,
+                ("hello", _) => self.source(from).greeted = true,
+                ("end", _) => self.source(from).ended = true,
                 ("exit", code) if from == Stream::Stdout => {
                     self.exit = Some(match code.parse() {
                         Ok(code) => StepOutcome::Exited(code),
@@ -252,7 +284,7 @@ impl Step {
                 biased;
                 () = cancel.given() => break Some(StepOutcome::Canceled),
                 () = &mut deadline => break Some(StepOutcome::TimedOut),
-                () = self.read_either() => {}
+                () = self.read() => {}
             }
         };
         let Some(stopped_as) = stopped_as else {
@@ -264,17 +296,12 @@ impl Step {
             loop {
                 tokio::select! {
                     stopped = &mut stop => break stopped,
-                    () = self.read_either(), if !(self.stdout.ended && self.stderr.ended) => {}
+                    () = self.read(), if !(self.stdout.ended && self.stderr.ended) => {}
                 }
             }
         };
         // The step's last words and its exit frame come after it was stopped.
-        let _ = tokio::time::timeout(TAIL, async {
-            while self.exit.is_none() && !(self.stdout.ended && self.stderr.ended) {
-                self.read_either().await;
-            }
-        })
-        .await;
+        self.read_on(|step| step.exit.is_some()).await;
         self.drain().await;
         match stopped {
             Stopped::Gone => stopped_as,
@@ -291,12 +318,7 @@ impl Step {
         if self.exit.is_some() {
             self.stdout.ended = true;
         }
-        let _ = tokio::time::timeout(TAIL, async {
-            while !self.stderr.ended {
-                self.read_either().await;
-            }
-        })
-        .await;
+        self.read_on(|step| step.stderr.ended).await;
     }
 
     fn outcome(&mut self) -> StepOutcome {
@@ -342,7 +364,7 @@ async fn try_stop(shell: &dyn Shell, id: &str) -> Result<Stopped, String> {
     let text = format!("{}{nonce}\n{id}\n{}\n", *bootstrap::STOP, GRACE.as_secs());
     channel.stdin.write_all(text.as_bytes()).await.map_err(|e| e.to_string())?;
     channel.stdin.flush().await.map_err(|e| e.to_string())?;
-    let mut source = Source::new(Stream::Stdout, channel.stdout, &nonce);
+    let mut source = Source::new(channel.stdout, &nonce);
     while !source.ended {
         for item in source.next().await {
             match item {

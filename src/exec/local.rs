@@ -39,6 +39,8 @@ impl LocalExecutor {
             .env_clear()
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir("/")
+            // An interrupt on the server's terminal is not meant for steps.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,6 +5,9 @@ use super::StepRequest;
 /// The longest value of a variable; kernels take 128 KiB for name and value in one.
 const LONGEST_VALUE: usize = 120 * 1024;
 
+/// All variables together; kernels take about 2 MiB for environment and arguments, and the account has its own.
+const LARGEST_ENVIRONMENT: usize = 1024 * 1024;
+
 /// A request that no node can take: what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum BadRequest {
@@ -17,6 +20,11 @@ pub(super) enum BadRequest {
     /// The value is too long.
     #[error("the value of `{0}` is longer than the 120 KiB that a node's environment can carry; use a file option")]
     Long(String),
+    /// The values are too long together.
+    #[error(
+        "the step's values have more than the 1 MiB together that a node's environment can carry; use file options"
+    )]
+    Environment,
     /// The file name would leave its directory.
     #[error("`{0}` cannot be the name of an uploaded file")]
     File(String),
@@ -35,6 +43,10 @@ pub(super) fn payload(request: &StepRequest) -> Result<zeroize::Zeroizing<Vec<u8
     header.push_str(&format!("{}\n", interpreter.len()));
     for word in interpreter {
         field(&mut header, word);
+    }
+    if request.env.iter().map(|(name, value)| name.len() + value.text().len() + 2).sum::<usize>() > LARGEST_ENVIRONMENT
+    {
+        return Err(BadRequest::Environment);
     }
     header.push_str(&format!("{}\n", request.env.len()));
     for (name, value) in &request.env {

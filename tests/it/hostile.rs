@@ -307,3 +307,121 @@ async fn accepted_values_arrive_byte_for_byte() {
     }
     executor.close().await;
 }
+
+/// Programs put together at random from pieces of shell, compiled, and really run with values that try to break out.
+/// Whatever the compiler accepted, no part of a value may ever run.
+#[test]
+fn no_accepted_program_runs_a_part_of_a_value() {
+    const PIECES: [&str; 62] = [
+        "echo ",
+        "echo ",
+        "${option.x}",
+        "${option.x}",
+        "${option.x}",
+        "${option.x}",
+        " ",
+        " ",
+        "a",
+        "'",
+        "'",
+        "\"",
+        "\"",
+        "`",
+        "$(",
+        ")",
+        "(",
+        "{ ",
+        "; }",
+        ";",
+        "\n",
+        "|",
+        "&&",
+        "\\",
+        "$",
+        "#",
+        "cat <<E\n",
+        "\nE\n",
+        "<<-'E'\n",
+        "case a in a) ",
+        ";; esac",
+        "$'",
+        "$((",
+        "))",
+        "${C:-",
+        "}",
+        "[",
+        "]",
+        "=",
+        "A=",
+        "A[",
+        "eval ",
+        "sh -c ",
+        "bash -c ",
+        "for i in ",
+        "; do ",
+        "; done",
+        "if true; then ",
+        "; fi",
+        "\\\n",
+        "export ",
+        "trap ",
+        "[[ ",
+        " -eq 1 ]]",
+        "let ",
+        "test -v ",
+        "read ",
+        "printf -v ",
+        "env ",
+        "| sh",
+        "${B#",
+        "command ",
+    ];
+    let values = [
+        "a[$(touch PWN)]",
+        "a[$(touch PWN)]';touch PWN;'\";touch PWN;\"`touch PWN`\n touch PWN\nE\ntouch PWN\n)touch PWN}touch PWN",
+        "touch PWN",
+    ];
+    let spec = OptionSpec {
+        name: OptionName::parse("x").unwrap(),
+        label: None,
+        description: String::new(),
+        kind: OptionKind::Text { max_length: 1_000 },
+        required: true,
+        default: None,
+        pattern: None,
+        allow_leading_dash: true,
+        hidden: false,
+    };
+    let directory = tempfile::tempdir().unwrap();
+    // xorshift with a fixed seed: the same programs every time.
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut draw = |n: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state % n as u64).unwrap()
+    };
+    let (mut ran, mut seen) = (0, BTreeSet::new());
+    while ran < 1500 {
+        let length = 2 + draw(9);
+        let author: String = (0..length).map(|_| PIECES[draw(PIECES.len())]).collect();
+        let Ok(program) = compile(&author, std::slice::from_ref(&spec)) else { continue };
+        if program.variables.is_empty() || !seen.insert(author.clone()) {
+            continue;
+        }
+        ran += 1;
+        for shell in ["dash", "bash"] {
+            let value = values[ran % values.len()];
+            let mut child = std::process::Command::new("timeout");
+            child.args(["-s", "KILL", "5", shell, "-c", &program.text]).current_dir(directory.path());
+            let streams = std::process::Stdio::null;
+            child.env_clear().env("PATH", "/usr/bin:/bin").env("OPTION_X", value);
+            child.stdin(streams()).stdout(streams()).stderr(streams()).status().unwrap();
+            assert!(
+                !directory.path().join("PWN").exists(),
+                "{shell} ran a part of {value:?} in {author:?}, compiled to {:?}",
+                program.text
+            );
+        }
+    }
+}

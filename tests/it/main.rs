@@ -1,4 +1,5 @@
 //! Integration tests, one binary: by area, against the real thing wherever there is one.
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
 mod definitions;
 mod hostile;

@@ -38,6 +38,16 @@ impl Word {
         (!self.quoted && self.placeholder.is_none()).then_some(self.text.as_str())
     }
 
+    /// Whether the word may become none at all, so that the next one takes its place.
+    fn may_vanish(&self) -> bool {
+        !self.text.is_empty() && self.text.chars().all(|c| c == DYNAMIC)
+    }
+
+    /// The text when every expansion in it is empty.
+    fn literal(&self) -> String {
+        self.text.replace(DYNAMIC, "")
+    }
+
     fn is_assignment(&self) -> bool {
         let Some((name, _)) = self.text.split_once('=') else { return false };
         let name = name.strip_suffix('+').unwrap_or(name);
@@ -47,7 +57,7 @@ impl Word {
     }
 }
 
-const RESERVED: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "time"];
+const RESERVED: [&str; 10] = ["if", "then", "elif", "else", "while", "until", "do", "!", "{", "coproc"];
 
 /// Whether a command begins after these words.
 pub(super) fn only_reserved(words: &[Word]) -> bool {
@@ -129,26 +139,38 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
         });
         return;
     }
-    if first.plain().is_some_and(|t| matches!(t, "case" | "for" | "select" | "function" | "in")) {
-        return;
+    match first.plain() {
+        Some("case" | "for" | "select") => return,
+        // `function NAME { command`
+        Some("function") => return check(arguments.get(1..).unwrap_or_default(), piped, errors),
+        _ => {}
     }
-    let program = first.text.rsplit('/').next().unwrap_or_default();
+    if first.may_vanish() {
+        // `$SUDO systemctl …`: without a value the next word is the command.
+        command(arguments, piped, errors);
+    }
+    let name = first.text.rsplit('/').next().unwrap_or_default();
+    // `${A}eval` is `eval` when A is empty.
+    let program = name.replace(DYNAMIC, "");
+    let program = program.as_str();
     let again = |word: &Word, errors: &mut Vec<CommandError>| {
         if let Some(offset) = word.placeholder {
             errors.push(parsed_again(offset, program));
         }
     };
+    if SHELLS.contains(&program) || name.contains(DYNAMIC) {
+        shell(arguments, piped.filter(|_| SHELLS.contains(&program)), program, errors);
+    }
     if EVALUATORS.contains(&program) {
         arguments.iter().for_each(|w| again(w, errors));
-    } else if SHELLS.contains(&program) || program.contains(DYNAMIC) {
-        shell(arguments, piped.filter(|_| SHELLS.contains(&program)), program, errors);
     } else if let Some((_, flags)) = INTERPRETERS.iter().find(|(name, _)| *name == program) {
         after_flags(arguments, flags).for_each(|w| again(w, errors));
     } else if matches!(program, "awk" | "gawk" | "mawk" | "nawk" | "sed" | "gsed") {
-        first_operand(arguments, &["-F", "-v", "-f"]).into_iter().for_each(|w| again(w, errors));
+        first_operands(behind_flags(arguments, &["-F", "-v", "-f"], 0)).for_each(|w| again(w, errors));
         after_flags(arguments, &["-e", "--expression"]).for_each(|w| again(w, errors));
     } else if program == "find" {
-        let exec = arguments.iter().position(|w| matches!(w.text.as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
+        let exec =
+            arguments.iter().position(|w| matches!(w.literal().as_str(), "-exec" | "-execdir" | "-ok" | "-okdir"));
         if let Some(inner) = exec.and_then(|i| arguments.get(i + 1..)) {
             command(inner, None, errors);
         }
@@ -161,12 +183,14 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
         after_flags(arguments, &["-v"]).for_each(|w| again(w, errors));
     } else if matches!(program, "test" | "[" | "[[") {
         let arithmetic = ["-v", "-eq", "-ne", "-lt", "-le", "-gt", "-ge"];
-        let evaluated =
-            arguments.iter().any(|w| w.text == "-v" || (program == "[[" && arithmetic.contains(&w.text.as_str())));
+        let evaluated = arguments
+            .iter()
+            .any(|w| w.literal() == "-v" || (program == "[[" && arithmetic.contains(&w.literal().as_str())));
         if evaluated {
             arguments.iter().for_each(|w| again(w, errors));
         }
     }
+    carried_shells(arguments, errors);
     if SHELL_BY_FLAG.contains(&program) {
         after_flags(arguments, &["-c", "--command", "--session-command"]).for_each(|w| again(w, errors));
     }
@@ -180,11 +204,14 @@ fn command(words: &[Word], piped: Option<usize>, errors: &mut Vec<CommandError>)
 
 /// A shell's arguments: the text after `-c`, or else its standard input, is a program.
 fn shell(arguments: &[Word], piped: Option<usize>, program: &str, errors: &mut Vec<CommandError>) {
-    let is_flag = |w: &Word| w.text.starts_with(['-', '+']) && w.text.len() > 1;
+    let is_flag = |w: &Word| w.literal().starts_with(['-', '+']) && w.literal().len() > 1;
     let has_c = |w: &&Word| is_flag(w) && !w.text.starts_with("--") && w.text.contains('c');
-    if let Some(flag) = arguments.iter().position(|w| has_c(&w)) {
-        let code = arguments.iter().skip(flag).find(|w| !is_flag(w) || w.placeholder.is_some());
-        if let Some(offset) = code.and_then(|w| w.placeholder) {
+    // An expansion may become `-c`, or nothing.
+    if let Some(flag) = arguments.iter().position(|w| has_c(&w) || w.text.contains(DYNAMIC)) {
+        let behind: Vec<&Word> =
+            arguments.iter().skip(flag).filter(|w| !is_flag(w) || w.placeholder.is_some()).collect();
+        let sure = behind.iter().position(|w| !w.text.contains(DYNAMIC)).map_or(behind.len(), |i| i + 1);
+        if let Some(offset) = behind.iter().take(sure).find_map(|w| w.placeholder) {
             errors.push(parsed_again(offset, program));
         }
     } else if let Some(offset) = piped.filter(|_| arguments.iter().all(is_flag)) {
@@ -192,17 +219,33 @@ fn shell(arguments: &[Word], piped: Option<usize>, program: &str, errors: &mut V
     }
 }
 
+/// Shells among a program's arguments, as in `docker exec web sh -c …`, `kubectl exec`, `ip netns exec`.
+fn carried_shells(arguments: &[Word], errors: &mut Vec<CommandError>) {
+    for (i, word) in arguments.iter().enumerate() {
+        let program = word.text.rsplit('/').next().unwrap_or_default().replace(DYNAMIC, "");
+        let program = program.as_str();
+        let behind = arguments.get(i + 1..).unwrap_or_default();
+        let flags_first = behind.iter().find(|w| !w.may_vanish()).is_some_and(|w| w.literal().starts_with('-'));
+        if SHELLS.contains(&program) && flags_first {
+            shell(behind, None, program, errors);
+        }
+    }
+}
+
 /// The arguments that belong to these flags: the next word, or what is attached to the flag.
 fn after_flags<'a>(arguments: &'a [Word], flags: &'a [&'a str]) -> impl Iterator<Item = &'a Word> {
-    let attached = |w: &Word| flags.iter().any(|f| w.text != *f && w.text.starts_with(f));
+    let attached = |w: &Word| flags.iter().any(|f| w.literal() != *f && w.literal().starts_with(f));
     arguments.iter().enumerate().filter_map(move |(i, word)| {
-        let before = i.checked_sub(1).and_then(|i| arguments.get(i));
-        (before.is_some_and(|b| flags.contains(&b.text.as_str())) || attached(word)).then_some(word)
+        // What may vanish does not stand between a flag and its value for sure.
+        let before = arguments.iter().take(i).rfind(|w| !w.may_vanish());
+        (before.is_some_and(|b| flags.contains(&b.literal().as_str())) || attached(word)).then_some(word)
     })
 }
 
-fn first_operand<'a>(arguments: &'a [Word], flags: &[&str]) -> Option<&'a Word> {
-    behind_flags(arguments, flags, 0).first()
+/// The words that can be the first one once expansions are done: up to the first that is sure to stay.
+fn first_operands(words: &[Word]) -> impl Iterator<Item = &Word> {
+    let sure = words.iter().position(|w| !w.may_vanish()).map_or(words.len(), |i| i + 1);
+    words.iter().take(sure)
 }
 
 /// What is left behind the flags, their values, leading assignments and `own` arguments.
@@ -227,7 +270,7 @@ fn behind_flags<'a>(arguments: &'a [Word], flags: &[&str], own: usize) -> &'a [W
 }
 
 fn parsed_again(offset: usize, program: &str) -> CommandError {
-    let program = program.replace(DYNAMIC, "…");
+    let program = if program.is_empty() { "…" } else { program };
     CommandError {
         offset,
         code: "placeholder_parsed_again",

@@ -101,6 +101,18 @@ impl<'a> Scanner<'a> {
         });
     }
 
+    /// A backslash and line break vanish before a shell looks at its text, also in the middle of `$(`.
+    fn no_continuation(&mut self) {
+        if self.rest().starts_with("\\\n") {
+            self.errors.push(CommandError {
+                offset: self.pos,
+                code: "continuation_in_expansion",
+                message: "the line is broken by a backslash in the middle of an expansion".to_owned(),
+                hint: Some("break the line at a space".to_owned()),
+            });
+        }
+    }
+
     fn refused<T>(&mut self, place: Refusing, work: impl FnOnce(&mut Self) -> T) -> T {
         let before = self.refusing;
         self.refusing = before.or(Some(place));
@@ -156,6 +168,7 @@ impl<'a> Scanner<'a> {
         while let Some(c) = self.peek() {
             match c {
                 ' ' | '\t' => self.copy(1),
+                '\\' if self.rest().starts_with("\\\n") => self.copy(2),
                 '\n' => {
                     self.end_command(&mut words, &mut piped, false);
                     self.copy(1);
@@ -179,6 +192,7 @@ impl<'a> Scanner<'a> {
                     self.end_command(&mut words, &mut piped, false);
                     cases.push(0);
                     self.copy(1);
+                    self.no_continuation();
                 }
                 ')' => {
                     self.end_command(&mut words, &mut piped, false);
@@ -277,6 +291,7 @@ impl<'a> Scanner<'a> {
         while let Some(c) = self.peek() {
             match c {
                 ' ' | '\t' | '\n' | ';' | '&' | '|' | '(' | ')' | '<' | '>' => break,
+                '\\' if self.rest().starts_with("\\\n") => self.copy(2),
                 '\\' => {
                     word.quoted = true;
                     word.text.extend(self.copy_escaped().filter(|c| *c != '\n'));
@@ -324,7 +339,7 @@ impl<'a> Scanner<'a> {
         while let Some(c) = self.peek() {
             match c {
                 '"' => return self.copy(1),
-                '\\' => word.text.extend(self.copy_escaped()),
+                '\\' => word.text.extend(self.copy_escaped().filter(|c| *c != '\n')),
                 '$' | '`' => self.dollar(word, Quoting::Double),
                 c => {
                     word.text.push(c);
@@ -370,12 +385,18 @@ impl<'a> Scanner<'a> {
             word.quoted = true;
             self.copy(1);
             self.refused(ANSI_QUOTE, |s| s.ansi_quotes(start, word));
-        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_alphanumeric() || "_@*#?-$!".contains(c)) {
+        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_alphabetic() || c == '_') {
+            word.mark_dynamic();
+            let name = rest.bytes().skip(1).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+            self.copy(1 + name);
+            self.no_continuation();
+        } else if rest.chars().nth(1).is_some_and(|c| c.is_ascii_digit() || "@*#?-$!".contains(c)) {
             word.mark_dynamic();
             self.copy(2);
         } else {
             word.text.push('$');
             self.copy(1);
+            self.no_continuation();
         }
     }
 

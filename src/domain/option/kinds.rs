@@ -283,7 +283,7 @@ fn url(text: &str, schemes: &[String]) -> Result<(), Fault> {
     }
     let (host, port) = if let Some(inner) = authority.strip_prefix('[') {
         let (address, after) = inner.split_once(']').ok_or_else(|| bad("the `[` of the host is never closed"))?;
-        if address.parse::<std::net::Ipv6Addr>().is_err() {
+        if address.parse::<core::net::Ipv6Addr>().is_err() {
             return Err(bad("the host in brackets is not an IPv6 address"));
         }
         match after.strip_prefix(':') {

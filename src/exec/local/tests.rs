@@ -161,3 +161,26 @@ async fn time_out_and_refusals_are_told_apart() {
     handle.cancel();
     assert_eq!(run(&executor, &request("exit 1"), signal).await.0, StepOutcome::Canceled);
 }
+
+#[tokio::test]
+async fn a_slow_listener_loses_nothing_when_the_step_is_stopped() {
+    let (handle, signal) = cancel_pair();
+    let executor = executor(&["/bin/sh"]);
+    let request = request("i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); done; exec sleep 600");
+    let (sender, mut receiver) = mpsc::channel::<Chunk>(1);
+    let target = target();
+    let listener = async {
+        let mut all = receiver.recv().await.unwrap().bytes;
+        handle.cancel();
+        while let Some(chunk) = receiver.recv().await {
+            all.extend(chunk.bytes);
+            tokio::task::yield_now().await;
+        }
+        String::from_utf8(all).unwrap()
+    };
+    let (outcome, all) = tokio::join!(executor.run_step(&target, &request, sender, signal), listener);
+    assert_eq!(outcome, StepOutcome::Canceled);
+    for (i, line) in all.lines().enumerate().take(all.lines().count() - 1) {
+        assert_eq!(line, format!("line {i}"));
+    }
+}

@@ -12,11 +12,14 @@ use crate::domain::secret::SecretText;
 /// Both programs answer at once, or something is wrong.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// Runs the agent until our end of standard input is closed: also when this process was killed.
+const KEEPER: &str = "ssh-agent -D -a \"$1\" </dev/null & read -r end; kill $!; wait";
+
 /// An agent with one key. It ends when this is dropped.
 #[derive(Debug)]
 pub(super) struct Agent {
     socket: PathBuf,
-    _process: Child,
+    _keeper: Child,
 }
 
 /// Why there is no agent.
@@ -36,24 +39,23 @@ impl Agent {
         let name: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
         let socket = directory.join(format!("{name}.agent"));
         let broken = |e: std::io::Error| AgentError::Program(e.to_string());
-        let mut process = Command::new("ssh-agent")
-            .arg("-D")
-            .arg("-a")
+        let mut keeper = Command::new("/bin/sh")
+            .args(["-c", KEEPER, "sh"])
             .arg(&socket)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
+            .process_group(0)
             .spawn()
             .map_err(broken)?;
         // It prints its socket once it listens.
-        let stdout = process.stdout.take().ok_or_else(|| AgentError::Program("no output".to_owned()))?;
+        let stdout = keeper.stdout.take().ok_or_else(|| AgentError::Program("no output".to_owned()))?;
         let mut line = String::new();
         match tokio::time::timeout(ANSWER, BufReader::new(stdout).read_line(&mut line)).await {
             Ok(Ok(n)) if n > 0 => {}
             _ => return Err(AgentError::Program("it did not start".to_owned())),
         }
-        let agent = Self { socket, _process: process };
+        let agent = Self { socket, _keeper: keeper };
         agent.add(key).await?;
         Ok(agent)
     }

@@ -20,7 +20,12 @@ const SOCKET_TAIL: usize = 48;
 #[derive(Debug)]
 pub(super) struct ControlDirectory {
     path: PathBuf,
+    /// Locked as long as this process lives.
+    _lock: std::fs::File,
 }
+
+/// Locked by the process that the directory belongs to.
+const LOCK: &str = "lock";
 
 impl ControlDirectory {
     pub(super) fn create(wanted: &Path) -> std::io::Result<Self> {
@@ -38,11 +43,27 @@ impl ControlDirectory {
             builder.recursive(false);
         }
         builder.create(&path)?;
-        Ok(Self { path })
+        let lock = std::fs::File::create(path.join(LOCK))?;
+        lock.lock()?;
+        if path.starts_with(wanted) {
+            remove_left_behind(wanted);
+        }
+        Ok(Self { path, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Directories of processes that were killed. Their connections end by themselves once they are idle.
+fn remove_left_behind(base: &Path) {
+    for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
+        let lock = std::fs::File::open(entry.path().join(LOCK));
+        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+            // Whatever keeps it from going is no reason not to start.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 }
 

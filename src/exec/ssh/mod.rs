@@ -44,6 +44,12 @@ impl SshExecutor {
         self.pool.control(target).await.map(drop)
     }
 
+    /// Lets go of connections that nobody used for two minutes, and of the agents of keys that no connection needs any
+    /// more. Also done whenever a step starts; call it now and then on a server that is idle.
+    pub fn expire_idle(&self) {
+        self.pool.expire();
+    }
+
     /// Ends all connections and agents. Steps under way become unknown.
     pub async fn close(&self) {
         self.pool.close().await;
@@ -71,12 +77,22 @@ struct NodeShell<'a> {
     target: &'a Target,
 }
 
+impl NodeShell<'_> {
+    async fn try_open(&self) -> Result<Channel, NotOpened> {
+        let (master, permit) = self.pool.session(self.target).await?;
+        let session = master.session().ok_or_else(lost)?;
+        open(session, Box::new((permit, master))).await
+    }
+}
+
 impl Shell for NodeShell<'_> {
     fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
         async {
-            let (master, permit) = self.pool.session(self.target).await?;
-            let session = master.session().ok_or_else(lost)?;
-            open(session, Box::new((permit, master))).await
+            match self.try_open().await {
+                // A connection can end between its check and its use. Nothing was sent yet, so once more is safe.
+                Err(("connection_lost", _)) => self.try_open().await,
+                other => other,
+            }
         }
         .boxed()
     }

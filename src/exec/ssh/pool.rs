@@ -129,7 +129,7 @@ impl Pool {
     }
 
     /// Lets go of masters that nobody used for a while; with the last one of a key its agent goes too.
-    fn expire(&self) {
+    pub(super) fn expire(&self) {
         let now = Instant::now();
         lock(&self.places).retain(|_, place| match place.inner.try_lock() {
             Ok(mut inner) => {

@@ -2,8 +2,7 @@
 
 use super::options::Options;
 use crate::domain::command::{self, CommandError};
-use crate::domain::ids::OptionName;
-use crate::domain::option::{FieldError, OptionKind, OptionSpec};
+use crate::domain::option::{OptionKind, OptionSpec, check_default};
 use crate::domain::template::Template;
 use crate::spec::diagnostic::Span;
 use crate::spec::fields::suggest;
@@ -44,7 +43,7 @@ pub(super) fn option(spec: &OptionSpec, default: Option<&Node>, report: &mut Rep
         );
         return;
     }
-    if let Err(error) = default_passes(spec) {
+    if let Err(error) = check_default(spec) {
         report.error(
             "bad_default",
             node.span,
@@ -58,36 +57,14 @@ fn shown(text: &str) -> String {
     text.chars().take(60).collect()
 }
 
-/// The one place that calls `option::check_default`.
-fn default_passes(_spec: &OptionSpec) -> Result<(), FieldError> {
-    Ok(())
-}
-
 /// Two options that would become one variable.
 pub(super) fn colliding_names(specs: &[OptionSpec], places: &[Span], report: &mut Report<'_>) {
-    for (first, second) in colliding_variables(specs) {
+    for (first, second) in command::colliding_variables(specs) {
         let at = specs.iter().position(|s| s.name == second).and_then(|i| places.get(i)).copied().unwrap_or_default();
         let variable = command::option_variable(&second);
         let message = format!("the options `{first}` and `{second}` would both become ${variable}");
         report.error("colliding_options", at, message, Some("rename one of the two"));
     }
-}
-
-/// Pairs of options of one variable; the one place that calls `command::colliding_variables`.
-fn colliding_variables(specs: &[OptionSpec]) -> Vec<(OptionName, OptionName)> {
-    let mut seen: std::collections::BTreeMap<String, &OptionName> = std::collections::BTreeMap::new();
-    let mut out = Vec::new();
-    for spec in specs {
-        match seen.entry(command::option_variable(&spec.name)) {
-            std::collections::btree_map::Entry::Occupied(first) => {
-                out.push(((*first.get()).clone(), spec.name.clone()))
-            }
-            std::collections::btree_map::Entry::Vacant(free) => {
-                free.insert(&spec.name);
-            }
-        }
-    }
-    out
 }
 
 /// Marks a bad regular expression at its own place. The compiler's message shows the expression with carets below.
@@ -135,16 +112,11 @@ pub(super) fn command(node: &Node, text: &str, options: &Options, report: &mut R
 
 /// Looks for what a script cannot have. What a conversion has told already is not told again.
 pub(super) fn script(node: &Node, body: &str, report: &mut Report<'_>) {
-    for error in script_hints(body) {
+    for error in command::script_hint(body) {
         if !report.has_error_at(node.inside(error.offset, report.text())) {
             command_error(node, &error, report);
         }
     }
-}
-
-/// The one place that calls `command::script_hint`.
-fn script_hints(_body: &str) -> Vec<CommandError> {
-    Vec::new()
 }
 
 fn command_error(node: &Node, error: &CommandError, report: &mut Report<'_>) {
