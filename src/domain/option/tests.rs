@@ -225,7 +225,7 @@ fn files_have_a_safe_name_and_a_limit() {
 
 #[test]
 fn json_is_checked_and_compacted() {
-    let deep = |n: usize| "[".repeat(n) + &"]".repeat(n);
+    let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
     table(
         OptionKind::Json { max_length: 500 },
         &[
