@@ -13,13 +13,14 @@ use super::record::Source;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobId, KeyPath, ProjectName};
+use crate::domain::ids::{JobId, JobPath, KeyPath, ProjectName};
 use crate::domain::option::{FieldError, OptionKind};
 use crate::domain::plan::Plan;
-use crate::spec::{self, Diagnostic, ProjectSpec};
+use crate::spec::{self, ProjectSpec};
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
 
+pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
 
 /// What would happen, or happened, to one definition.
@@ -172,6 +173,17 @@ impl App {
         let stored = self.stored(project).await?;
         let (_, diagnostics) = with_one(project, kind, text, &stored);
         Ok(diagnostics)
+    }
+
+    /// The name that a job's text gives it, if it can be read that far and the actor may look into the project.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn name_of_job(&self, actor: &Actor, project: &ProjectName, text: &str) -> AppResult<Option<JobPath>> {
+        if !self.projects(actor).await?.contains(project) {
+            return Err(AppError::not_found());
+        }
+        Ok(name_in(project, Kind::Job, text).and_then(|name| JobPath::parse(&name).ok()))
     }
 
     fn check_one(&self, project: &ProjectName, kind: Kind, text: &str, stored: &[Stored]) -> AppResult<Wanted> {

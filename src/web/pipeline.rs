@@ -103,7 +103,7 @@ async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, AppError
 }
 
 /// Who calls: a bearer token counts before a cookie. A token that is not valid is an error, not an anonymous caller.
-async fn caller_of(request: &HttpRequest, app: &Arc<App>) -> Result<Option<Caller>, AppError> {
+pub(super) async fn caller_of(request: &HttpRequest, app: &Arc<App>) -> Result<Option<Caller>, AppError> {
     if let Some(header) = request.headers().get("authorization") {
         let token = header
             .to_str()

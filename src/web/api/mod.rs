@@ -1,6 +1,40 @@
-//! The JSON API under `/api/v1`.
+//! The JSON API under `/api/v1`: snake_case fields, RFC 3339 times in UTC, problem documents, lists as `{items, next}`.
 
-use super::routes::Route;
+pub mod approvals;
+pub mod audit;
+pub mod events;
+pub mod jobs;
+pub mod log;
+pub mod openapi;
+pub mod runs;
+pub mod session;
+pub mod wire;
+
+use super::routes::{Guard, On, Route, api, to};
+use crate::domain::access::Permission;
+
+const JOB_RUNS: &str = "/api/v1/projects/{project}/jobs/{job:.+}/runs";
+const JOB: &str = "/api/v1/projects/{project}/jobs/{job:.+}";
 
 /// The routes of the API.
-pub const ROUTES: &[Route] = &[];
+pub const ROUTES: &[Route] = &[
+    api("POST", "/api/v1/session", Guard::Public, to!(session::open)),
+    api("GET", "/api/v1/session", Guard::SignedIn, to!(session::show)),
+    api("DELETE", "/api/v1/session", Guard::SignedIn, to!(session::close)),
+    api("GET", "/api/v1/projects", Guard::SignedIn, to!(jobs::projects)),
+    api("GET", "/api/v1/projects/{project}/jobs", Guard::SignedIn, to!(jobs::list)),
+    api("POST", JOB_RUNS, Guard::Needs(Permission::Run, On::Job), to!(jobs::run)).with_body(8 * 1024 * 1024),
+    api("GET", JOB, Guard::Needs(Permission::View, On::Job), to!(jobs::show)),
+    api("PUT", JOB, Guard::Needs(Permission::Edit, On::Job), to!(jobs::save)),
+    api("GET", "/api/v1/runs", Guard::SignedIn, to!(runs::list)),
+    api("GET", "/api/v1/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(runs::show)),
+    api("GET", "/api/v1/runs/{number}/log", Guard::Needs(Permission::View, On::Job), to!(log::show)),
+    api("POST", "/api/v1/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(runs::cancel)),
+    api("GET", "/api/v1/approvals", Guard::SignedIn, to!(approvals::list)),
+    api("GET", "/api/v1/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approvals::show)),
+    api("POST", "/api/v1/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approvals::decide)),
+    api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
+    api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
+    api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
+    api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),
+];
