@@ -140,6 +140,13 @@ impl App {
         message: &str,
         source: &Source,
     ) -> AppResult<DefinitionRecord> {
+        self.catalogue().await?;
+        let resource = match name_in(project, kind, text) {
+            Some(name) => rows::resource(project, kind, &name)?,
+            None => Resource::Project { project: project.clone() },
+        };
+        // Who may not save learns nothing about the rest of the project from its mistakes.
+        self.authorize(actor, Permission::Edit, &resource)?;
         let stored = self.stored(project).await?;
         let one = self.check_one(project, kind, text, &stored)?;
         let name = one.name.clone();

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod definitions;
 pub mod error;
 pub mod hooks;
+pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod live;

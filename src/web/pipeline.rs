@@ -17,6 +17,7 @@ use super::routes::{Guard, Route};
 use super::{cookie, forgery};
 use crate::app::App;
 use crate::app::error::{AppError, Refusal, RefusalKind};
+use crate::app::idempotency::Keyed;
 use crate::domain::access::Resource;
 
 /// Takes a request through to its answer.
@@ -69,8 +70,37 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
     }
     guard(route, caller.as_ref(), app).map_err(|e| (e, caller.clone()))?;
     let call = Call { app: Arc::clone(app), caller: caller.clone(), request: request.clone(), body, form, source };
-    let answer: Answer = (route.handler)(call).await;
+    let key = request.headers().get("idempotency-key").filter(|_| route.surface == Surface::Api && unsafe_method);
+    let answer = match (key.map(|k| k.to_str().unwrap_or_default().to_owned()), &caller) {
+        (Some(key), Some(caller)) => once(route, call, &key, caller).await,
+        _ => (route.handler)(call).await,
+    };
     answer.map_err(|e| (e, caller))
+}
+
+/// Carries a request with an idempotency key out once; a repetition gets the first one's answer.
+async fn once(route: &'static Route, call: Call, key: &str, caller: &Caller) -> Answer {
+    let app = Arc::clone(&call.app);
+    let place = format!("{} {}", route.method, call.request.path());
+    if let Keyed::Answered { status, body } = app.keyed(&caller.actor, key, &place, &call.body).await? {
+        let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
+        answer.insert_header(("Idempotency-Replayed", "true"));
+        return Ok(answer.content_type("application/json").body(body));
+    }
+    match (route.handler)(call).await {
+        Ok(answer) => {
+            let (head, body) = answer.into_parts();
+            // Answers to unsafe requests are whole documents; only followed logs stream, and those are GET.
+            let bytes = actix_web::body::to_bytes(body).await.map_err(|_| AppError::fault("an answer broke off"))?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            app.keyed_done(&caller.actor, key, Some((head.status().as_u16(), text))).await?;
+            Ok(head.set_body(actix_web::body::BoxBody::new(bytes)))
+        }
+        Err(error) => {
+            app.keyed_done(&caller.actor, key, None).await?;
+            Err(error)
+        }
+    }
 }
 
 /// What the table asks of every caller before the handler. Rights on single jobs, nodes and keys are decided by the use
