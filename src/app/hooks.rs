@@ -401,8 +401,12 @@ fn matches(webhook: &Webhook, delivery: &Delivery<'_>, data: &Value, now: crate:
     if webhook.when.is_empty() {
         return true;
     }
-    let scope =
-        json!({ "data": data, "trigger": data, "event": data.get("event"), "webhook": { "name": delivery.webhook } });
+    let scope = json!({
+        "data": data,
+        "raw": delivery.raw,
+        "header": delivery.headers.all(),
+        "webhook": { "name": delivery.webhook },
+    });
     webhook.when.evaluate(&scope, now).matched
 }
 
