@@ -1,7 +1,12 @@
 //! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`.
 //!
 //! Nothing here asserts a time; tests assert behaviour. Everything stays on loopback and ends by itself.
-#![expect(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a benchmark prints and may stop")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a benchmark prints and may stop"
+)]
 
 mod http;
 mod server;
@@ -41,7 +46,10 @@ fn main() {
 fn bare_loop(server: &server::Server) {
     let path = server.folder().join("bare.db");
     let mut db = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    db.batch_execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)").unwrap();
+    db.batch_execute(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)",
+    )
+    .unwrap();
     let body = server::BODY;
     let (mut times, began) = (Vec::new(), Instant::now());
     while began.elapsed() < ROUND {

@@ -27,7 +27,10 @@ impl Server {
         let project = folder.path().join("bench");
         for (path, text) in [
             ("project.yaml", "description: figures\n"),
-            ("access.yaml", "roles: {r: [{allow: [view, run], on: '**'}]}\nmembers: {r: ['service:load', 'user:load']}\n"),
+            (
+                "access.yaml",
+                "roles: {r: [{allow: [view, run], on: '**'}]}\nmembers: {r: ['service:load', 'user:load']}\n",
+            ),
             ("nodes.yaml", crate::ssh::NODES),
             ("jobs/noop.yaml", "name: noop\nnodes: {filter: 'name: node1'}\nsteps: [{name: noop, run: 'true'}]\n"),
             (

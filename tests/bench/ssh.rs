@@ -8,7 +8,8 @@ use crate::http::Connection;
 use crate::server::{Server, command};
 
 /// One node on a private sshd.
-pub(crate) const NODES: &str = "node1: {hostname: '127.0.0.1:22422', username: root, ssh-key-storage-path: keys/bench/id}\n";
+pub(crate) const NODES: &str =
+    "node1: {hostname: '127.0.0.1:22422', username: root, ssh-key-storage-path: keys/bench/id}\n";
 const PORT: &str = "22422";
 const ROUNDS: usize = 40;
 
@@ -99,7 +100,8 @@ fn start(folder: &Path) -> Option<Sshd> {
     std::fs::create_dir_all(folder).ok()?;
     std::fs::create_dir_all("/run/sshd").ok()?;
     for key in ["host", "id"] {
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join(key)).status();
+        let made =
+            Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(folder.join(key)).status();
         made.ok().filter(std::process::ExitStatus::success)?;
     }
     let config = format!(
@@ -108,7 +110,12 @@ fn start(folder: &Path) -> Option<Sshd> {
         folder.display()
     );
     std::fs::write(folder.join("config"), config).ok()?;
-    let child = Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(folder.join("config")).stderr(Stdio::null()).spawn().ok()?;
+    let child = Command::new("/usr/sbin/sshd")
+        .args(["-D", "-e", "-f"])
+        .arg(folder.join("config"))
+        .stderr(Stdio::null())
+        .spawn()
+        .ok()?;
     let sshd = Sshd(child);
     let until = Instant::now() + Duration::from_secs(5);
     while std::net::TcpStream::connect(("127.0.0.1", PORT.parse().ok()?)).is_err() {
