@@ -30,7 +30,9 @@ impl App {
         let (digest, now) = (Digest::of(request), self.clock.now());
         match self.db.write(move |c| idempotency::claim(c, &principal, &key, &route, &digest, now)).await? {
             Claim::New => Ok(Keyed::First),
-            Claim::Answered { status, body } => Ok(Keyed::Answered { status: u16::try_from(status).unwrap_or(200), body }),
+            Claim::Answered { status, body } => {
+                Ok(Keyed::Answered { status: u16::try_from(status).unwrap_or(200), body })
+            }
             Claim::UnderWay => Err(AppError::conflict(
                 "idempotency_key_busy",
                 "The first request with this `Idempotency-Key` is still being carried out. Ask again in a moment.",
