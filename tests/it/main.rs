@@ -6,6 +6,7 @@ mod command_line;
 mod definitions;
 mod harness;
 mod hostile;
+mod intake;
 mod nodes;
 mod policy_matrix;
 mod sshd;
