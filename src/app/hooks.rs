@@ -26,6 +26,9 @@ use crate::domain::webhook::verify::verify;
 use crate::domain::webhook::{Missing, Mode, Webhook};
 use crate::store::{StoreError, events, webhook_tokens};
 
+/// What is said of a delivery that the webhook's conditions leave out.
+const NOT_MATCHED: &str = "The conditions of the webhook do not hold for this delivery.";
+
 /// What a sender is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
@@ -89,41 +92,52 @@ impl App {
         let (data, raw) = read_body(body)?;
         let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: webhook.name.as_str() };
         let dedupe = dedupe_key(webhook, &delivery, &headers, &data, body)?;
-        let actor = service(webhook);
+        // A payload that lacks a field is told so before anything is kept, as the sender (or whoever tests it) can mend it.
+        let now = self.clock.now();
+        let expanded = if matches(webhook, &delivery, &data, now) { Some(expand(webhook, &delivery)?) } else { None };
+        let (verdict, detail) = match &expanded {
+            Some(_) => (EventVerdict::Pending, String::new()),
+            None => (EventVerdict::NotMatched, NOT_MATCHED.to_owned()),
+        };
         let event = Event {
             id: EventId::new(uuid::Uuid::now_v7()),
             project: project.project.name.clone(),
-            received_at: self.clock.now(),
+            received_at: now,
             source: format!("webhook:{}", webhook.name),
             event_type: format!("webhook.{}", webhook.name),
             payload: raw.clone(),
             dedupe_key: dedupe,
-            verdict: EventVerdict::Pending,
-            detail: String::new(),
+            verdict,
+            detail: detail.clone(),
             run: None,
         };
-        // A payload that lacks a field is told so before anything is kept, as the sender (or whoever tests it) can mend it.
-        let expanded =
-            if matches(webhook, &delivery, &data, self.clock.now()) { Some(expand(webhook, &delivery)?) } else { None };
         let id = event.id;
         if let Some(known) = self.store_event(event, headers.clone()).await? {
-            return self.known_delivery(known).await;
+            return Ok(Accepted {
+                event: known.id,
+                run: known.run,
+                verdict: known.verdict,
+                detail: known.detail,
+                duplicate: true,
+            });
         }
-        let decided = self.act_on(&project.project.name, hook, id, &actor, expanded, source).await;
-        let (verdict, detail, run, refusal) = match decided {
-            Ok((verdict, detail, run)) => (verdict, detail, run, None),
-            Err(AppError::Refused(refusal)) => (EventVerdict::Refused, refusal.message.clone(), None, Some(refusal)),
-            Err(fault) => return Err(fault),
+        let Some(expanded) = expanded else {
+            return Ok(Accepted { event: id, run: None, verdict, detail, duplicate: false });
         };
-        let permit = self.own_permit(Permission::Edit)?;
-        {
-            let detail = detail.clone();
-            self.db.write(move |c| events::set_verdict(c, &permit, id, verdict, &detail, run)).await?;
+        match self.act_on(&project.project.name, hook, id, expanded, source).await {
+            Ok((verdict, detail, run)) => Ok(Accepted { event: id, run: Some(run), verdict, detail, duplicate: false }),
+            Err(AppError::Refused(refusal)) => {
+                self.refuse_event(id, &refusal.message).await?;
+                Err(AppError::Refused(refusal))
+            }
+            // The event stays pending and is decided again later, by this server or another.
+            Err(fault) => Err(fault),
         }
-        match refusal {
-            Some(refusal) => Err(AppError::Refused(refusal)),
-            None => Ok(Accepted { event: id, run, verdict, detail, duplicate: false }),
-        }
+    }
+
+    async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
+        let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
+        Ok(self.db.write(move |c| events::set_verdict(c, &permit, id, EventVerdict::Refused, &why, None)).await?)
     }
 
     /// Stores the event once; the one that was there before, if it was.
@@ -137,29 +151,16 @@ impl App {
         })
     }
 
-    /// The answer to a delivery that came before: what became of the first. While the first is still being decided, the
-    /// event id is all there is.
-    async fn known_delivery(&self, known: Event) -> AppResult<Accepted> {
-        Ok(Accepted { event: known.id, run: known.run, verdict: known.verdict, detail: known.detail, duplicate: true })
-    }
-
+    /// Asks for the run. That it was made is written down with the event, in the same transaction as the run.
     async fn act_on(
         &self,
         project: &ProjectName,
         hook: &StoredWebhook,
         event: EventId,
-        actor: &Actor,
-        expanded: Option<Expanded>,
+        expanded: Expanded,
         source: &Source,
-    ) -> AppResult<(EventVerdict, String, Option<RunNumber>)> {
+    ) -> AppResult<(EventVerdict, String, RunNumber)> {
         let webhook = &hook.webhook;
-        let Some(expanded) = expanded else {
-            return Ok((
-                EventVerdict::NotMatched,
-                "The conditions of the webhook do not hold for this delivery.".to_owned(),
-                None,
-            ));
-        };
         let mut values = RawValues::new();
         for (name, value) in expanded.options {
             values.insert(name, RawValue::Text(value));
@@ -176,7 +177,7 @@ impl App {
             origin: Origin::Webhook { name: webhook.name.to_string(), event },
             dry_run,
         };
-        let run = self.request_run(actor, request, source).await.map_err(|error| match error {
+        let run = self.request_run(&service(webhook), request, source).await.map_err(|error| match error {
             // The sender must not learn from the answer what exists behind the webhook.
             AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
                 let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
@@ -185,7 +186,7 @@ impl App {
             other => other,
         })?;
         let verdict = if dry_run { EventVerdict::DryRun } else { EventVerdict::Ran };
-        Ok((verdict, format!("Run #{} is {}.", run.number, run.state), Some(run.number)))
+        Ok((verdict, format!("Run #{} is {}.", run.number, run.state), run.number))
     }
 
     /// Decides events that were stored but not decided when a server broke off. How many.
@@ -209,34 +210,24 @@ impl App {
                 }
                 Some(hook) => self.decide_again(hook, &event).await,
             };
-            let (verdict, detail, run) = match outcome {
-                Ok(decided) => decided,
-                Err(AppError::Refused(refusal)) => (EventVerdict::Refused, refusal.message.clone(), None),
+            match outcome {
+                Ok(()) => {}
+                Err(AppError::Refused(refusal)) => self.refuse_event(event.id, &refusal.message).await?,
                 Err(fault) => return Err(fault),
-            };
-            let (permit, id) = (self.own_permit(Permission::Edit)?, event.id);
-            self.db.write(move |c| events::set_verdict(c, &permit, id, verdict, &detail, run)).await?;
+            }
             done += 1;
         }
         Ok(done)
     }
 
-    async fn decide_again(
-        &self,
-        hook: &StoredWebhook,
-        event: &Event,
-    ) -> AppResult<(EventVerdict, String, Option<RunNumber>)> {
+    /// Only deliveries that met the webhook's conditions are ever left pending.
+    async fn decide_again(&self, hook: &StoredWebhook, event: &Event) -> AppResult<()> {
         let (data, raw) = read_body(event.payload.as_bytes())?;
         let id = event.id;
         let headers = self.db.read(move |c| events::headers(c, id)).await?;
-        let webhook = &hook.webhook;
-        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: webhook.name.as_str() };
-        let expanded = if matches(webhook, &delivery, &data, event.received_at) {
-            Some(expand(webhook, &delivery)?)
-        } else {
-            None
-        };
-        self.act_on(&event.project, hook, event.id, &service(webhook), expanded, "engine").await
+        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: hook.webhook.name.as_str() };
+        let expanded = expand(&hook.webhook, &delivery)?;
+        self.act_on(&event.project, hook, id, expanded, "engine").await.map(|_| ())
     }
 
     async fn hook_at<'c>(
@@ -401,8 +392,12 @@ fn matches(webhook: &Webhook, delivery: &Delivery<'_>, data: &Value, now: crate:
     if webhook.when.is_empty() {
         return true;
     }
-    let scope =
-        json!({ "data": data, "trigger": data, "event": data.get("event"), "webhook": { "name": delivery.webhook } });
+    let scope = json!({
+        "data": data,
+        "raw": delivery.raw,
+        "header": delivery.headers.all(),
+        "webhook": { "name": delivery.webhook },
+    });
     webhook.when.evaluate(&scope, now).matched
 }
 

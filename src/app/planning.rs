@@ -16,7 +16,9 @@ use crate::domain::expression;
 use crate::domain::ids::{JobRef, KeyPath, NodeName, OptionName, ProjectName};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, NodeFilter};
-use crate::domain::option::{CheckContext, Checked, CheckedValues, FieldError, OptionKind, RawValues, validate};
+use crate::domain::option::{
+    CheckContext, Checked, CheckedValues, FieldError, OptionKind, RawValue, RawValues, validate,
+};
 use crate::domain::plan::freeze::{Ingredients, freeze};
 use crate::domain::plan::{Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
 use crate::domain::time::Timestamp;
@@ -85,7 +87,7 @@ impl App {
             ));
         }
         may_run_on(&catalogue, project, actor, &nodes)?;
-        let values = check_values(&catalogue, project, &job, actor, &request.values)?;
+        let values = check_values(&catalogue, project, &job, actor, &with_reason(&job, request))?;
         let reason = reason_of(request, &values);
         let sign_off = self.sign_off(project, &job, &nodes, actor, &values)?;
         if reason.is_empty() && sign_off.as_ref().is_some_and(|s| s.policy.reasons.request_required) {
@@ -358,6 +360,20 @@ pub(crate) fn nameable(
         .filter(|n| catalogue.policy.authorize(actor, Permission::View, &project.node_resource(n)).is_ok())
         .map(|n| n.name.to_string())
         .collect()
+}
+
+/// The values as given; a job that asks for its own `reason` gets the request's where none is given for it.
+fn with_reason(job: &StoredJob, request: &RunRequest) -> RawValues {
+    let mut values = request.values.clone();
+    let asked =
+        job.job.options.iter().any(|o| {
+            o.name.as_str() == "reason" && matches!(o.kind, OptionKind::String { .. } | OptionKind::Text { .. })
+        });
+    let reason = request.reason.trim();
+    if asked && !reason.is_empty() {
+        values.entry("reason".to_owned()).or_insert_with(|| RawValue::Text(reason.to_owned()));
+    }
+    values
 }
 
 fn reason_of(request: &RunRequest, values: &CheckedValues) -> String {

@@ -149,10 +149,10 @@ pub(super) fn ground(actor: &Actor, permission: Permission, resource: &Resource)
         let scopes: Vec<&str> = scopes.iter().map(|s| s.as_str()).collect();
         return Ground::Refused(format!("this token is narrowed to {}", scopes.join(", ")));
     }
-    // Nothing implies `approve`: not `administer`, not being Interlock itself.
-    if permission == Permission::Approve {
+    // Nothing implies `approve`, nor the way round it: not `administer`, not being Interlock itself.
+    if matches!(permission, Permission::Approve | Permission::BreakGlass) {
         if !actor.is_person() {
-            return Ground::Refused("only a signed-in person can approve".to_owned());
+            return Ground::Refused(format!("only a signed-in person can be allowed to {permission}"));
         }
         return Ground::Grants;
     }

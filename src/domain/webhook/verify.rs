@@ -31,11 +31,18 @@ pub enum Unverified {
 pub trait Headers: Send + Sync {
     /// The value of a header, if there is exactly one.
     fn header(&self, name: &str) -> Option<&str>;
+
+    /// Every header, for conditions.
+    fn all(&self) -> std::collections::BTreeMap<String, String>;
 }
 
 impl Headers for std::collections::BTreeMap<String, String> {
     fn header(&self, name: &str) -> Option<&str> {
         self.get(&name.to_ascii_lowercase()).map(String::as_str)
+    }
+
+    fn all(&self) -> std::collections::BTreeMap<String, String> {
+        self.clone()
     }
 }
 
