@@ -112,12 +112,23 @@
         lines.scrollTop += target.getBoundingClientRect().top - top - 8;
       });
     }
+    // A line's number is a link to it. It is not an element that the Tab key stops at: a log has thousands.
+    lines.addEventListener("click", (event) => {
+      const number = event.target.closest(".n");
+      if (number) { setFollowing(false); history.replaceState(null, "", `#${number.parentElement.id}`); location.hash = `#${number.parentElement.id}`; }
+    });
+    // A line that is not on this page is on another one.
+    const asked = /^#L(\d+)$/.exec(location.hash);
+    if (asked && !$(location.hash) && !new URLSearchParams(location.search).has("line")) {
+      location.replace(`${log.dataset.run}?line=${asked[1]}${location.hash}`);
+    }
     setFollowing(following);
     if (log.dataset.live === "yes" && window.EventSource) {
       const source = new EventSource(log.dataset.src);
       source.addEventListener("lines", (event) => {
         const holder = document.createElement("template");
         holder.innerHTML = event.data;
+        $("[data-nothing]", lines)?.remove();
         lines.append(holder.content);
         if (following) lines.scrollTop = lines.scrollHeight;
       });

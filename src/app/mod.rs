@@ -13,11 +13,13 @@ pub mod clock;
 pub mod definitions;
 pub mod error;
 pub mod hooks;
+pub mod hooks_view;
 pub mod keys;
 pub mod live;
 
 pub mod log;
 pub mod nodes;
+pub mod own;
 pub mod password;
 pub mod planning;
 pub mod random;

@@ -4,7 +4,7 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 9] = [
+const NAV: [(&str, &str, &str); 10] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
@@ -13,6 +13,7 @@ const NAV: [(&str, &str, &str); 9] = [
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),
     ("Keys", "/keys", ""),
+    ("Access", "/access", ""),
     ("Audit", "/audit", ""),
 ];
 
