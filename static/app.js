@@ -149,13 +149,31 @@
   if (editor) {
     const area = $("textarea", editor);
     const target = $("[data-diagnostics]", editor);
+    const gutter = $("[data-gutter]", editor);
+    const mark = () => {
+      const wrong = new Set($$("[data-error='true']", target).map((link) => link.dataset.line));
+      gutter.replaceChildren();
+      const count = area.value.split("\n").length;
+      for (let line = 1; line <= count; line += 1) {
+        const number = document.createElement(wrong.has(String(line)) ? "b" : "span");
+        number.textContent = line;
+        gutter.append(number, "\n");
+      }
+      gutter.scrollTop = area.scrollTop;
+    };
+    area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
+    mark();
     let timer = 0;
+    let asked = 0;
     const check = async () => {
       const body = new URLSearchParams({ source: area.value, csrf: editor.elements.csrf.value });
+      const turn = asked += 1;
       const answer = await fetch(editor.dataset.check, { method: "POST", body });
-      if (answer.ok) target.innerHTML = await answer.text();
+      const html = answer.ok ? await answer.text() : null;
+      // Answers may overtake each other; only the last question counts.
+      if (html !== null && turn === asked) { target.innerHTML = html; mark(); }
     };
-    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); mark(); });
     editor.addEventListener("click", (event) => {
       const link = event.target.closest("[data-line]");
       if (!link) return;

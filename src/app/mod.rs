@@ -11,6 +11,7 @@ pub mod browse;
 pub mod catalogue;
 pub mod clock;
 pub mod definitions;
+pub mod editing;
 pub mod error;
 pub mod hooks;
 pub mod hooks_view;

@@ -6,7 +6,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use crate::app::access::AccessView;
-use crate::app::error::{AppError, AppResult, RefusalKind, sentence};
+use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::domain::access::{GrantEffect, Permission};
 use crate::domain::ids::ProjectName;
 use crate::web::call::Call;
@@ -114,8 +114,8 @@ async fn explain(call: &Call, asked: &Asked) -> AppResult<Option<Why>> {
     let found = call.app.explain_named(call.actor()?, &asked.who, permission, &project, resource).await?;
     Ok(Some(Why {
         allowed: found.allowed,
-        question: format!("{} {permission} {resource} in {project}", asked.who),
-        steps: found.steps.iter().map(|s| sentence(s)).collect(),
+        question: format!("May {} {permission} {resource} in {project}?", asked.who),
+        steps: found.steps.iter().map(|s| format!("{}.", s.trim_end_matches('.'))).collect(),
     }))
 }
 

@@ -4,7 +4,10 @@ pub mod access;
 pub mod approval;
 pub mod approvals;
 pub mod audit;
+pub mod diff;
+pub mod editor;
 pub mod events;
+pub mod history;
 pub mod home;
 pub mod job;
 pub mod job_fields;
@@ -69,4 +72,23 @@ pub const ROUTES: &[Route] = &[
     page("POST", "/settings/sessions/end", Guard::Needs(Permission::Edit, On::Account), to!(settings::end_session)),
     page("POST", "/settings/people", Guard::System(Permission::Administer), to!(people::add)),
     page("POST", "/settings/people/change", Guard::System(Permission::Administer), to!(people::change)),
+    page(
+        "GET",
+        "/projects/{project}/edit/{kind}/{name:.*}",
+        Guard::Needs(Permission::Edit, On::Project),
+        to!(editor::form),
+    ),
+    page(
+        "POST",
+        "/projects/{project}/edit/{kind}/{name:.*}",
+        Guard::Needs(Permission::Edit, On::Project),
+        to!(editor::submit),
+    ),
+    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(editor::check)),
+    page(
+        "GET",
+        "/projects/{project}/history/{kind}/{name:.*}",
+        Guard::Needs(Permission::View, On::Project),
+        to!(history::page),
+    ),
 ];

@@ -132,7 +132,7 @@ fn facts(call: &Call, view: &WebhookView) -> Facts {
         name: webhook.name.to_string(),
         href: format!("/webhooks/{}/{}", view.project, webhook.name),
         description: webhook.description.clone(),
-        job: webhook.job.to_string(),
+        job: job_name(call, view),
         arguments: arguments.join(" "),
         verify,
         run_as: webhook.run_as.to_string(),
@@ -142,6 +142,13 @@ fn facts(call: &Call, view: &WebhookView) -> Facts {
         may_edit: view.may_edit,
         last: view.deliveries.first().map(|e| events::row(e, call.app.clock().now())),
     }
+}
+
+/// The job by its name, where its reference leads to one.
+fn job_name(call: &Call, view: &WebhookView) -> String {
+    let known = call.app.known();
+    let job = known.projects.get(&view.project).and_then(|p| p.job(&view.webhook.job));
+    job.map_or_else(|| format!("{} (there is no such job)", view.webhook.job), |j| j.job.path.to_string())
 }
 
 fn scheme(kind: &VerifyKind) -> String {
