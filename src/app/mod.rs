@@ -25,6 +25,7 @@ pub mod random;
 pub mod record;
 pub mod runs;
 pub mod sessions;
+mod signed;
 pub mod tokens;
 pub mod work;
 
