@@ -7,6 +7,7 @@ mod definitions;
 mod harness;
 mod hostile;
 mod intake;
+mod lifecycle;
 mod nodes;
 mod policy_matrix;
 mod sshd;
