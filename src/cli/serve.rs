@@ -26,19 +26,7 @@ pub(super) struct Options {
 
 pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info");
-    let threads = std::thread::available_parallelism().map_or(2, usize::from);
-    actix_rt::System::with_tokio_rt(move || {
-        #[expect(
-            clippy::expect_used,
-            reason = "without threads there is nothing to serve with, and no one to tell but the terminal"
-        )]
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build()
-            .expect("threads can be started")
-    })
-    .block_on(async move {
+    block_on(async move {
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
@@ -50,8 +38,28 @@ pub(super) fn run(global: Global, options: Options) -> Done {
             ));
         }
         out::line(&format!("Interlock listens on {public_url}"));
-        serve(app, listener, threads).await
+        serve(app, listener).await
     })
+}
+
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+/// Runs what serves, on as many threads as there are processors.
+pub(super) fn block_on(work: impl Future<Output = Done>) -> Done {
+    actix_rt::System::with_tokio_rt(|| {
+        #[expect(
+            clippy::expect_used,
+            reason = "without threads there is nothing to serve with, and no one to tell but the terminal"
+        )]
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads())
+            .enable_all()
+            .build()
+            .expect("threads can be started")
+    })
+    .block_on(work)
 }
 
 /// Binds the address, with a sentence for what usually goes wrong.
@@ -68,12 +76,12 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Serves until the process is told to stop; then lets what runs here end.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener, threads: usize) -> Done {
+pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
     let (executors, ssh) = start::executors(&app)?;
     let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(engine.run(stopping));
-    let server = crate::web::server::build(Arc::clone(&app), listener, threads.clamp(1, 8))
+    let server = crate::web::server::build(Arc::clone(&app), listener, threads().clamp(1, 8))
         .map_err(|e| Failure::Broken(format!("the web server could not start: {e}")))?;
     let handle = server.handle();
     let signals = tokio::spawn(async move {
