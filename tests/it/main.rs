@@ -1,6 +1,7 @@
 //! Integration tests, one binary: by area, against the real thing wherever there is one.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+mod access_walk;
 mod client;
 mod command_line;
 mod definitions;
@@ -10,6 +11,7 @@ mod intake;
 mod lifecycle;
 mod nodes;
 mod policy_matrix;
+mod sign_in;
 mod sshd;
 mod store_contract;
 mod story;
