@@ -204,6 +204,8 @@ fn class_of(route: &Route, answer: &Answer) -> Class {
     let to_sign_in = answer.header("location").is_some_and(|l| l.starts_with("/sign-in?next="));
     match answer.status {
         401 => Class::SignIn,
+        // Wrong passwords make the account wait after some tries.
+        429 if matches!(route.path, "/sign-in" | "/api/v1/session") => Class::SignIn,
         303 if route.surface == Surface::Page && to_sign_in => Class::SignIn,
         403 => Class::Forbidden,
         404 => Class::Absent,
