@@ -29,6 +29,7 @@ pub mod random;
 pub mod record;
 pub mod runs;
 pub mod sessions;
+mod signed;
 pub mod tokens;
 pub mod work;
 
