@@ -2,20 +2,21 @@
 //! definition changes, by whichever process.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::error::{AppError, AppResult};
 use crate::domain::access::{AccessRules, Permission, Resource};
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobId, JobPath, JobRef, ProjectName, WebhookName};
+use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, WebhookName};
 use crate::domain::job::{Dispatch, Job};
 use crate::domain::node::{Node, NodeFilter};
 use crate::domain::project::Project;
+use crate::domain::secret::SecretText;
 use crate::domain::webhook::Webhook;
 use crate::policy::Policy;
 use crate::spec;
 use crate::store::definitions::{self, DefinitionRecord, Kind, RevisionRecord};
-use crate::store::{Db, StoreError};
+use crate::store::{Conn, Db, StoreError, secrets};
 
 /// All projects.
 #[derive(Debug)]
@@ -25,6 +26,9 @@ pub struct Catalogue {
     pub projects: BTreeMap<ProjectName, ProjectState>,
     /// Who may do what.
     pub policy: Policy,
+    /// Secrets that deliveries are verified with, once they were read. They go with the catalogue, which is another one
+    /// as soon as any secret changes.
+    hook_secrets: Mutex<BTreeMap<(ProjectName, KeyPath), SecretText>>,
 }
 
 /// One project as it is now.
@@ -77,12 +81,12 @@ impl Catalogue {
     /// When the policy cannot be set up at all.
     pub fn empty() -> AppResult<Self> {
         let policy = Policy::build(&BTreeMap::new()).map_err(AppError::fault)?;
-        Ok(Self { stamp: None, projects: BTreeMap::new(), policy })
+        Ok(Self { stamp: None, projects: BTreeMap::new(), policy, hook_secrets: Mutex::default() })
     }
 
     /// What changes whenever a definition does.
     pub(crate) async fn stamp(db: &Db) -> AppResult<String> {
-        Ok(db.read(definitions::stamp_of_all).await?)
+        Ok(db.read(stamp).await?)
     }
 
     pub(crate) fn is_of(&self, stamp: &str) -> bool {
@@ -98,7 +102,7 @@ impl Catalogue {
                 for kind in Kind::ALL {
                     rows.extend(definitions::current(c, *kind, None)?);
                 }
-                Ok::<_, StoreError>((definitions::stamp_of_all(c)?, rows))
+                Ok::<_, StoreError>((stamp(c)?, rows))
             })
             .await?;
         let mut projects: BTreeMap<ProjectName, ProjectState> = BTreeMap::new();
@@ -117,7 +121,19 @@ impl Catalogue {
         }
         let rules = projects.iter().map(|(name, state)| (name.clone(), (state.access.clone(), state.access_revision)));
         let policy = Policy::build(&rules.collect()).map_err(AppError::fault)?;
-        Ok(Self { stamp: Some(stamp), projects, policy })
+        Ok(Self { stamp: Some(stamp), projects, policy, hook_secrets: Mutex::default() })
+    }
+
+    /// A secret that deliveries are verified with, if it was read before.
+    pub(crate) fn hook_secret(&self, project: &ProjectName, path: &KeyPath) -> Option<SecretText> {
+        let known = self.hook_secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.get(&(project.clone(), path.clone())).cloned()
+    }
+
+    /// Keeps such a secret.
+    pub(crate) fn keep_hook_secret(&self, project: &ProjectName, path: &KeyPath, secret: SecretText) {
+        let mut known = self.hook_secrets.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.insert((project.clone(), path.clone()), secret);
     }
 
     /// A project.
@@ -127,6 +143,10 @@ impl Catalogue {
     pub fn project(&self, name: &ProjectName) -> AppResult<&ProjectState> {
         self.projects.get(name).ok_or_else(AppError::not_found)
     }
+}
+
+fn stamp(c: &mut Conn) -> Result<String, StoreError> {
+    Ok(format!("{} {}", definitions::stamp_of_all(c)?, secrets::stamp_of_all(c)?))
 }
 
 impl ProjectState {

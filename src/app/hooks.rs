@@ -20,10 +20,11 @@ use crate::domain::ids::{EventId, ProjectName, RunNumber, WebhookName};
 use crate::domain::json::parse_strict;
 use crate::domain::option::{RawValue, RawValues};
 use crate::domain::plan::Origin;
+use crate::domain::secret::SecretText;
 use crate::domain::template::{Template, options_of};
 use crate::domain::webhook::delivery::{Delivery, sender_id};
 use crate::domain::webhook::verify::verify;
-use crate::domain::webhook::{Missing, Mode, Webhook};
+use crate::domain::webhook::{Missing, Mode, Verify, Webhook};
 use crate::store::{StoreError, events, webhook_tokens};
 
 /// What is said of a delivery that the webhook's conditions leave out.
@@ -74,18 +75,10 @@ impl App {
         let Some((project, hook)) = self.hook_at(&catalogue, address).await? else { return Err(unverified()) };
         let webhook = &hook.webhook;
         if let Some(how) = &webhook.verify {
-            let mut secrets = Vec::with_capacity(how.secrets.len());
-            for path in &how.secrets {
-                match self.key_value(&project.project.name, path, None).await {
-                    Ok(secret) => secrets.push(secret),
-                    Err(AppError::Refused(_)) => {
-                        tracing::warn!(webhook.name = %webhook.name, key.path = %path, "a webhook's secret is missing from the key store");
-                    }
-                    Err(fault) => return Err(fault),
-                }
-            }
+            let secrets = self.hook_secrets(&catalogue, &project.project.name, how).await?;
             if let Err(why) = verify(how, &secrets, &headers, body, self.clock.now()) {
-                tracing::warn!(webhook.name = %webhook.name, refusal.why = %why, "refused a delivery");
+                // Anybody can cause this line, so it is no warning.
+                tracing::info!(webhook.name = %webhook.name, refusal.why = %why, "refused a delivery");
                 return Err(unverified());
             }
         }
@@ -136,6 +129,33 @@ impl App {
     }
 
     /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
+    /// The active secrets of a webhook. One that is missing matches nothing.
+    async fn hook_secrets(
+        &self,
+        catalogue: &Catalogue,
+        project: &ProjectName,
+        how: &Verify,
+    ) -> AppResult<Vec<SecretText>> {
+        let mut secrets = Vec::with_capacity(how.secrets.len());
+        for path in &how.secrets {
+            if let Some(known) = catalogue.hook_secret(project, path) {
+                secrets.push(known);
+                continue;
+            }
+            match self.key_value(project, path, None).await {
+                Ok(secret) => {
+                    catalogue.keep_hook_secret(project, path, secret.clone());
+                    secrets.push(secret);
+                }
+                Err(AppError::Refused(_)) => {
+                    tracing::warn!(key.path = %path, "a webhook's secret is missing from the key store");
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(secrets)
+    }
+
     async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
         let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
         let write =

@@ -14,9 +14,9 @@ pub mod definitions;
 pub mod editing;
 pub mod error;
 pub mod hooks;
+pub mod hooks_view;
 pub mod idempotency;
 pub mod jobs;
-pub mod hooks_view;
 pub mod keys;
 pub mod live;
 
@@ -35,6 +35,7 @@ pub mod work;
 
 use std::path::PathBuf;
 use std::sync::{Arc, RwLock};
+use std::time::Instant;
 
 use crate::domain::access::{Actor, Denied, Permission, Permit, Resource};
 use crate::store::anchor::Anchor;
@@ -59,6 +60,8 @@ pub struct App {
     /// Settings that handlers show or use.
     pub settings: Settings,
     catalogue: RwLock<Arc<Catalogue>>,
+    /// When the last look for changed definitions began.
+    looked: tokio::sync::Mutex<Option<Instant>>,
 }
 
 /// Settings of this process that use cases need.
@@ -116,6 +119,7 @@ impl App {
             live: Live::default(),
             settings,
             catalogue: RwLock::new(Arc::new(Catalogue::empty()?)),
+            looked: tokio::sync::Mutex::new(None),
         };
         app.reload().await?;
         Ok(app)
@@ -126,12 +130,18 @@ impl App {
     /// # Errors
     /// When the database cannot be read.
     pub async fn catalogue(&self) -> AppResult<Arc<Catalogue>> {
+        let asked = Instant::now();
+        let mut looked = self.looked.lock().await;
+        // Of many who ask at once, one looks for those who came before it began to look.
+        if looked.is_some_and(|began| began >= asked) {
+            return Ok(self.known());
+        }
+        let began = Instant::now();
         let stamp = Catalogue::stamp(&self.db).await?;
         let known = self.known();
-        if known.is_of(&stamp) {
-            return Ok(known);
-        }
-        self.reload().await
+        let current = if known.is_of(&stamp) { known } else { self.reload().await? };
+        *looked = Some(began);
+        Ok(current)
     }
 
     /// The clock.

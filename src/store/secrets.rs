@@ -128,6 +128,18 @@ pub fn read(
     Ok(SecretText::new(text.to_owned()))
 }
 
+/// A text that is another one whenever any secret was put or deleted since: for those who keep some in memory.
+///
+/// # Errors
+/// Those of the database.
+pub fn stamp_of_all(c: &mut Conn) -> Result<String, StoreError> {
+    use diesel::dsl::{count_star, max};
+    let put: (Option<chrono::NaiveDateTime>, i64) =
+        secrets::table.select((max(secrets::created_at), count_star())).first(c)?;
+    let deleted: i64 = secrets::table.filter(secrets::deleted.eq(true)).count().get_result(c)?;
+    Ok(format!("{put:?} {deleted}"))
+}
+
 /// The newest version, unless it is deleted.
 ///
 /// # Errors
