@@ -493,7 +493,7 @@ fn kind_is_single(kind: Kind) -> bool {
 }
 
 /// The name that a text gives its definition, if it can be read that far.
-fn name_in(project: &ProjectName, kind: Kind, text: &str) -> Option<String> {
+pub(super) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> Option<String> {
     let path = path_of(kind, "new");
     let (spec, _) = spec::check_folder(project, &[(path, text.as_bytes().to_vec())]);
     match kind {
@@ -604,7 +604,7 @@ fn files_of_except(stored: &[Stored], left_out: impl Fn(&DefinitionRecord) -> bo
     out.into_iter().collect()
 }
 
-fn path_of(kind: Kind, name: &str) -> String {
+pub(super) fn path_of(kind: Kind, name: &str) -> String {
     match kind {
         Kind::Project => "project.yaml".to_owned(),
         Kind::Access => "access.yaml".to_owned(),

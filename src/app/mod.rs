@@ -11,15 +11,18 @@ pub mod browse;
 pub mod catalogue;
 pub mod clock;
 pub mod definitions;
+pub mod editing;
 pub mod error;
 pub mod hooks;
 pub mod idempotency;
 pub mod jobs;
+pub mod hooks_view;
 pub mod keys;
 pub mod live;
 
 pub mod log;
 pub mod nodes;
+pub mod own;
 pub mod password;
 pub mod planning;
 pub mod random;
