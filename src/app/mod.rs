@@ -14,9 +14,9 @@ pub mod definitions;
 pub mod editing;
 pub mod error;
 pub mod hooks;
+pub mod hooks_view;
 pub mod idempotency;
 pub mod jobs;
-pub mod hooks_view;
 pub mod keys;
 pub mod live;
 
