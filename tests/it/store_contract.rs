@@ -4,7 +4,7 @@
 mod access;
 mod approvals;
 mod audit;
-mod databases;
+pub(crate) mod databases;
 mod definitions;
 mod events;
 mod people;

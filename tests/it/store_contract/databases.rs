@@ -16,10 +16,10 @@ use diesel::{Connection, PgConnection};
 use interlock::store::{Db, Options};
 
 /// A database to test on; gone when dropped.
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     pub(super) name: &'static str,
     pub(super) db: Db,
-    pub(super) url: String,
+    pub(crate) url: String,
     pub(super) folder: tempfile::TempDir,
     postgres: Option<String>,
 }
@@ -39,7 +39,7 @@ pub(super) fn sqlite() -> Fresh {
     Fresh { name: "sqlite", db: open(&url), url, folder, postgres: None }
 }
 
-fn postgres() -> Fresh {
+pub(crate) fn postgres() -> Fresh {
     static NEXT: AtomicU32 = AtomicU32::new(1);
     let name = format!("interlock_test_{}_{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
     let mut admin = PgConnection::establish(&server().url("postgres")).unwrap();
