@@ -130,6 +130,7 @@ impl App {
     ///
     /// # Errors
     /// `invalid_definitions` with every mistake; `conflict` when it was saved meanwhile; forbidden.
+    #[expect(clippy::too_many_arguments, reason = "they are what a revision is made of")]
     pub async fn save(
         &self,
         actor: &Actor,

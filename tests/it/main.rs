@@ -1,6 +1,7 @@
 //! Integration tests, one binary: by area, against the real thing wherever there is one.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+mod architecture;
 mod definitions;
 mod hostile;
 mod nodes;
