@@ -127,7 +127,9 @@ impl App {
     /// # Errors
     /// The database.
     pub async fn waiting_for(&self, actor: &Actor) -> AppResult<usize> {
-        if !actor.is_person() {
+        let catalogue = self.catalogue().await?;
+        let signs = |name| !catalogue.policy.grants(actor, Permission::Approve, name).is_empty();
+        if !actor.is_person() || !catalogue.projects.keys().any(signs) {
             return Ok(0);
         }
         let pending = self.approvals(actor, Some(RequestState::Pending), None, 200).await?;

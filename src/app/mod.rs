@@ -7,6 +7,7 @@ pub mod access;
 pub mod accounts;
 pub mod approvals;
 pub mod audit;
+pub mod browse;
 pub mod catalogue;
 pub mod clock;
 pub mod definitions;

@@ -9,8 +9,8 @@ use tokio::sync::Semaphore;
 use super::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::domain::secret::SecretText;
 
-/// The shortest password that is taken, in characters.
-pub const SHORTEST: usize = 12;
+/// The shortest password that is taken, in characters: what NIST SP 800-63B asks for at least.
+pub const SHORTEST: usize = 8;
 /// The longest password that is looked at, in bytes, so that hashing cannot be made slow by length.
 pub const LONGEST: usize = 1_024;
 

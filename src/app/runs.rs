@@ -358,6 +358,14 @@ impl App {
         Ok(entries)
     }
 
+    /// How many runs are in each state that is not an end, over all projects: numbers only, for monitoring.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn open_runs(&self) -> AppResult<Vec<(State, i64)>> {
+        Ok(self.db.read(rows::count_open).await?)
+    }
+
     /// The last outcomes of every job of a project, newest last.
     ///
     /// # Errors

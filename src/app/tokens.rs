@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::{AppError, AppResult};
 use super::record::Source;
 use super::{App, random};
-use crate::domain::access::{Actor, Permission, Principal, Resource};
+use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
@@ -51,12 +51,7 @@ impl App {
         life: Seconds,
         source: &Source,
     ) -> AppResult<(SecretText, TokenView)> {
-        let permit = match &owner {
-            Principal::User(name) | Principal::Service(name) => {
-                self.authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })?
-            }
-            Principal::Operator(_) | Principal::System => return Err(AppError::not_found()),
-        };
+        let permit = self.may_change_tokens_of(actor, &owner)?;
         let token = random::token("ilk_")?;
         let now = self.clock.now();
         let new = tokens::NewToken {
@@ -85,6 +80,18 @@ impl App {
         Ok((token, view(record)))
     }
 
+    /// A person's tokens are their own account's; a service account belongs to nobody, so the installation's
+    /// administrators look after it. A person of the same name has no say in it.
+    fn may_change_tokens_of(&self, actor: &Actor, owner: &Principal) -> AppResult<Permit> {
+        match owner {
+            Principal::User(name) => {
+                Ok(self.authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })?)
+            }
+            Principal::Service(_) => Ok(self.authorize(actor, Permission::Administer, &Resource::System)?),
+            Principal::Operator(_) | Principal::System => Err(AppError::not_found()),
+        }
+    }
+
     /// The tokens of a principal, newest first.
     ///
     /// # Errors
@@ -102,12 +109,7 @@ impl App {
     pub async fn revoke_token(&self, actor: &Actor, id: &str, source: &Source) -> AppResult<()> {
         let wanted = id.to_owned();
         let token = self.db.read(move |c| tokens::get(c, &wanted)).await?.ok_or_else(AppError::not_found)?;
-        let (Principal::User(name) | Principal::Service(name)) = &token.principal else {
-            return Err(AppError::not_found());
-        };
-        let permit = self
-            .authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })
-            .map_err(|_| AppError::not_found())?;
+        let permit = self.may_change_tokens_of(actor, &token.principal).map_err(|_| AppError::not_found())?;
         let (now, recorder, source, actor, id) =
             (self.clock.now(), self.recorder(), source.to_owned(), actor.clone(), id.to_owned());
         self.db

@@ -135,7 +135,13 @@ impl App {
                     Err(_) => Taken::Gone,
                 }))
             })
-            .await?;
+            .await;
+        let taken = match taken {
+            Ok(taken) => taken,
+            // Somebody canceled it, or another server took it, at the same moment.
+            Err(AppError::Refused(_)) => None,
+            Err(fault) => return Err(fault),
+        };
         self.live.run_changed(number);
         Ok(taken)
     }

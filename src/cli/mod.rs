@@ -13,6 +13,7 @@ mod folder;
 mod key;
 mod node;
 mod out;
+mod remote;
 mod rule;
 mod run;
 mod runs;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::remote::Remote;
 use super::{Done, Failure, Format, Global, out, start};
 use crate::app::App;
 use crate::app::log::{self, Wanted};
@@ -43,6 +44,9 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(global: &Global, options: Options) -> Done {
+    if let Some(server) = Remote::of(global)? {
+        return on_server(global, &server, &options);
+    }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let actor = start::operator();
     let (project, job) = find(&app, &options.job, options.project.as_deref()).await?;
@@ -73,6 +77,49 @@ pub(super) async fn run(global: &Global, options: Options) -> Done {
     }
     let run = follow(&app, run.number).await?;
     finish(global, &run)
+}
+
+/// The same over the API: the server carries the run out.
+fn on_server(global: &Global, server: &Remote, options: &Options) -> Done {
+    let projects = server.get("/projects")?;
+    let names = projects.get("items").and_then(Value::as_array).into_iter().flatten();
+    let names: Vec<&str> = names.filter_map(|p| p.get("name").and_then(Value::as_str)).collect();
+    let project = match (options.project.as_deref(), names.as_slice()) {
+        (Some(project), _) => project,
+        (None, [one]) => one,
+        (None, _) => return Err(Failure::Usage(format!("say which project with `--project P`: {}", names.join(", ")))),
+    };
+    JobRef::parse(&options.job)?;
+    let mut values = serde_json::Map::new();
+    for (name, value) in options_of(&options.options).map_err(Failure::Usage)? {
+        if values.insert(name.clone(), Value::from(value)).is_some() {
+            return Err(Failure::Usage(format!("the option `{name}` is given twice")));
+        }
+    }
+    let nodes = (!options.nodes.is_empty()).then_some(&options.nodes);
+    let body = json!({ "options": values, "reason": options.reason, "nodes": nodes, "dry_run": options.dry_run });
+    let mut run = server.post(&format!("/projects/{project}/jobs/{}/runs", encoded(&options.job)), &body)?;
+    let number = run.get("number").map(Value::to_string).unwrap_or_default();
+    let state_of =
+        |run: &Value| run.get("state").and_then(Value::as_str).and_then(State::parse).unwrap_or(State::Unknown);
+    out::note(&format!("#{number} {}", state_of(&run)));
+    if !options.no_follow && !state_of(&run).is_terminal() {
+        run = server.follow(&number)?;
+    }
+    let why = run.get("end_reason").and_then(Value::as_str).unwrap_or_default().to_owned();
+    if global.format == Format::Json {
+        out::json(
+            &json!({ "number": run.get("number"), "state": run.get("state"), "reason": why, "digest": run.get("digest") }),
+        );
+    } else {
+        out::note(format!("#{number} {}: {why}", state_of(&run)).trim_end_matches([':', ' ']));
+    }
+    outcome(state_of(&run))
+}
+
+/// A job's name as part of an address: its slashes stay.
+fn encoded(job: &str) -> String {
+    job.replace(' ', "%20").replace('+', "%2B")
 }
 
 /// The job in its project.
@@ -145,7 +192,12 @@ fn finish(global: &Global, run: &RunView) -> Done {
         let why = if run.end_reason.is_empty() { String::new() } else { format!(": {}", run.end_reason) };
         out::note(&format!("#{} {}{why}", run.number, run.state));
     }
-    match run.state {
+    outcome(run.state)
+}
+
+/// The exit code of a run.
+fn outcome(state: State) -> Done {
+    match state {
         State::Failed | State::TimedOut | State::Canceled | State::Rejected | State::Expired | State::Unknown => {
             Err(Failure::Failed)
         }

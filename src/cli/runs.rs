@@ -1,8 +1,9 @@
 //! `interlock runs`, `log`, `cancel`.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use super::remote::Remote;
 use super::{Done, Failure, Format, Global, out, run, start};
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{ProjectName, RunNumber};
@@ -37,6 +38,9 @@ pub(super) struct CancelOptions {
 }
 
 pub(super) async fn list(global: &Global, options: Options) -> Done {
+    if let Some(server) = Remote::of(global)? {
+        return list_on_server(global, &server, &options);
+    }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let states = match options.state.as_deref() {
         None => Vec::new(),
@@ -64,12 +68,50 @@ pub(super) async fn list(global: &Global, options: Options) -> Done {
     Ok(())
 }
 
+fn list_on_server(global: &Global, server: &Remote, options: &Options) -> Done {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("limit", &options.limit.to_string());
+    for (name, value) in [("project", &options.project), ("job", &options.job), ("state", &options.state)] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    let page = server.get(&format!("/runs?{}", query.finish()))?;
+    if global.format == Format::Json {
+        out::json(&page);
+        return Ok(());
+    }
+    for run in page.get("items").and_then(Value::as_array).into_iter().flatten() {
+        let text = |field: &str| {
+            run.get(field).map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned)).unwrap_or_default()
+        };
+        let (number, state, project, job) = (text("number"), text("state"), text("project"), text("job"));
+        out::line(&format!(
+            "#{number}\t{state}\t{project}/{job}\t{}\t{}\t{}",
+            text("requester"),
+            text("created_at"),
+            text("reason")
+        ));
+    }
+    Ok(())
+}
+
 pub(super) async fn log(global: &Global, options: LogOptions) -> Done {
+    if let Some(server) = Remote::of(global)? {
+        let number = RunNumber::parse(&options.number)?;
+        return server.print_log(&number.to_string(), 0).map(|_| ());
+    }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     run::print_log(&app, RunNumber::parse(&options.number)?, 0).await.map(|_| ())
 }
 
 pub(super) async fn cancel(global: &Global, options: CancelOptions) -> Done {
+    if let Some(server) = Remote::of(global)? {
+        let number = RunNumber::parse(&options.number)?;
+        let run = server.post(&format!("/runs/{number}/cancel"), &json!({}))?;
+        out::line(&format!("#{number} {}", run.get("state").and_then(Value::as_str).unwrap_or_default()));
+        return Ok(());
+    }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let run = app.cancel_run(&start::operator(), RunNumber::parse(&options.number)?, "cli").await?;
     out::line(&format!("#{} {}", run.number, run.state));

@@ -50,3 +50,14 @@ pub async fn ready(call: Call) -> Answer {
         }
     }
 }
+
+/// `GET /metrics`: numbers for Prometheus. They name no job, node or person, so a scraper needs no sign-in.
+pub async fn metrics(call: Call) -> Answer {
+    let mut out = String::from("# TYPE interlock_info gauge\n");
+    out.push_str(&format!("interlock_info{{version=\"{}\"}} 1\n", env!("CARGO_PKG_VERSION")));
+    out.push_str("# HELP interlock_runs Runs that have not ended, by state.\n# TYPE interlock_runs gauge\n");
+    for (state, count) in call.app.open_runs().await? {
+        out.push_str(&format!("interlock_runs{{state=\"{state}\"}} {count}\n"));
+    }
+    Ok(HttpResponse::Ok().content_type("text/plain; version=0.0.4; charset=utf-8").body(out))
+}

@@ -91,6 +91,14 @@ pub fn render(status: StatusCode, page: &impl Template) -> HttpResponse {
     }
 }
 
+/// Renders a piece of a page, which goes into another one or over the wire as it is.
+pub fn fragment(part: &impl Template) -> String {
+    part.render().unwrap_or_else(|error| {
+        tracing::error!(error.cause = %error, "a part of a page could not be rendered");
+        String::new()
+    })
+}
+
 /// Sends the browser on with GET, after a form was taken.
 pub fn see_other(to: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header(("Location", to)).insert_header(("Cache-Control", "no-store")).finish()
@@ -118,4 +126,26 @@ pub fn markdown(text: &str) -> String {
     let mut out = String::new();
     html::push_html(&mut out, events);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::markdown;
+
+    #[test]
+    fn markdown_lets_no_html_through() {
+        let html = markdown("**bold** <img src=x onerror=alert(1)> `code`");
+        assert!(html.contains("<strong>bold</strong>") && html.contains("<code>code</code>"), "{html}");
+        assert!(!html.contains("<img"), "{html}");
+    }
+
+    #[test]
+    fn links_lead_to_the_web_or_stay_here() {
+        assert!(markdown("[a](https://example.com)").contains("href=\"https://example.com\""));
+        assert!(markdown("[a](/runs/1)").contains("href=\"/runs/1\""));
+        for bad in ["[a](javascript:alert(1))", "[a](//evil)", "[a](data:text/html,x)", "![a](https://evil/x.png)"] {
+            let html = markdown(bad);
+            assert!(!html.contains("href") && !html.contains("src"), "{html}");
+        }
+    }
 }

@@ -112,6 +112,7 @@ const COMMON: &[Route] = &[
     api("POST", "/hooks/{address}", Guard::OwnProof, to!(hooks::deliver)),
     api("GET", "/healthz", Guard::Public, to!(hooks::health)),
     api("GET", "/readyz", Guard::Public, to!(hooks::ready)),
+    api("GET", "/metrics", Guard::Public, to!(hooks::metrics)),
 ];
 
 /// The whole table, in the order in which paths are tried.

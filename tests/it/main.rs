@@ -2,9 +2,14 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
 mod architecture;
+mod client;
+mod command_line;
 mod definitions;
+mod harness;
 mod hostile;
+mod intake;
 mod nodes;
 mod policy_matrix;
 mod sshd;
 mod store_contract;
+mod story;

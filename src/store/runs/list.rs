@@ -150,6 +150,19 @@ pub fn under_way(c: &mut Conn, key: &str) -> Result<Vec<RunRecord>, StoreError> 
         .load(c)?)
 }
 
+/// How many runs are in each state that is not an end.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_open(c: &mut Conn) -> Result<Vec<(State, i64)>, StoreError> {
+    let mut counts = Vec::new();
+    for state in State::ALL.into_iter().filter(|s| !s.is_terminal()) {
+        let count = runs::table.filter(runs::state.eq(state.as_str())).count().get_result(c)?;
+        counts.push((state, count));
+    }
+    Ok(counts)
+}
+
 /// The newest run of the job that succeeded.
 ///
 /// # Errors

@@ -27,7 +27,7 @@ use super::schema::{run_nodes, run_options, runs};
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
 pub use lease::{ClaimedRun, claim, claim_queued, due, extend_lease, out_of_lease, queued, release};
-pub use list::{Filter, Outcome, count_under_way, last_success, list, prune, recent_outcomes, under_way};
+pub use list::{Filter, Outcome, count_open, count_under_way, last_success, list, prune, recent_outcomes, under_way};
 pub use steps::{StepRecord, StepUpdate, put_step, steps};
 
 /// A run without its plan, which is read by [`plan`].

@@ -1,12 +1,47 @@
 //! The pages: a struct beside its handler, ready values only.
 
+pub mod approval;
+pub mod approvals;
+pub mod home;
+pub mod job;
+pub mod job_fields;
+pub mod jobs;
+pub mod plan;
+pub mod run;
+pub mod run_log;
+pub mod run_state;
+pub mod run_stream;
+pub mod runs;
+pub mod runs_table;
+pub mod setup;
 pub mod sign_in;
+pub mod words;
 
-use super::routes::{Guard, Route, page, to};
+use super::routes::{Guard, On, Route, page, to};
+use crate::domain::access::Permission;
+
+/// The most that a form with files may weigh.
+const WITH_FILES: usize = 16 * 1024 * 1024;
 
 /// The routes of the pages.
 pub const ROUTES: &[Route] = &[
     page("GET", "/sign-in", Guard::Public, to!(sign_in::form)),
     page("POST", "/sign-in", Guard::Public, to!(sign_in::submit)),
     page("POST", "/sign-out", Guard::SignedIn, to!(sign_in::sign_out)),
+    page("GET", "/setup/{token}", Guard::Public, to!(setup::form)),
+    page("POST", "/setup/{token}", Guard::Public, to!(setup::submit)),
+    page("GET", "/", Guard::SignedIn, to!(home::page)),
+    page("GET", "/jobs", Guard::SignedIn, to!(jobs::page)),
+    page("GET", "/projects/{project}/jobs/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(job::form)),
+    page("POST", "/projects/{project}/run/{job:.+}", Guard::Needs(Permission::Run, On::Job), to!(job::run))
+        .with_body(WITH_FILES),
+    page("GET", "/runs", Guard::SignedIn, to!(runs::page)),
+    page("GET", "/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(run::page)),
+    page("GET", "/runs/{number}/live", Guard::Needs(Permission::View, On::Job), to!(run::live)),
+    page("GET", "/runs/{number}/stream", Guard::Needs(Permission::View, On::Job), to!(run_stream::follow)),
+    page("GET", "/runs/{number}/log.txt", Guard::Needs(Permission::View, On::Job), to!(run_log::raw)),
+    page("POST", "/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(run::cancel)),
+    page("GET", "/approvals", Guard::SignedIn, to!(approvals::page)),
+    page("GET", "/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approval::page)),
+    page("POST", "/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approval::decide)),
 ];
