@@ -53,6 +53,7 @@ impl Recorder {
     }
 
     /// Appends an entry of an actor, saying by which token or hook they came.
+    #[expect(clippy::too_many_arguments, reason = "they are the columns of one entry")]
     pub(crate) fn note(
         &self,
         c: &mut Conn,

@@ -329,11 +329,11 @@ impl App {
                     .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
                 let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: None };
                 rows::transition(c, &permit, number, &change, now)?;
-                if effects.contains(&run::Effect::CloseRequest) {
-                    if let Some(id) = run.approval_id {
-                        let why = Some("The run was canceled.");
-                        requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
-                    }
+                if effects.contains(&run::Effect::CloseRequest)
+                    && let Some(id) = run.approval_id
+                {
+                    let why = Some("The run was canceled.");
+                    requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
                 }
                 let detail = json!({ "from": run.state, "to": to });
                 let resource = format!("run:{number}");

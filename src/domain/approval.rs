@@ -298,7 +298,7 @@ pub fn decide(
     if *seen != request.digest {
         return Err(DecisionRefused::OtherPlan { seen: seen.short(), current: request.digest.short() });
     }
-    if !signer.authenticated_at.is_some_and(|at| now - at <= FRESH_FOR.to_delta()) {
+    if signer.authenticated_at.is_none_or(|at| now - at > FRESH_FOR.to_delta()) {
         return Err(DecisionRefused::StaleSession);
     }
     let reasoned = !reason.trim().is_empty();

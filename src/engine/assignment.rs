@@ -257,7 +257,6 @@ impl Run {
         })
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the columns of one row")]
     async fn report(
         &self,
         cell: Cell,

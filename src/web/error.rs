@@ -55,8 +55,8 @@ fn problem(status: StatusCode, refusal: &Refusal) -> HttpResponse {
         "code": refusal.code,
         "detail": refusal.message,
     });
-    if !refusal.fields.is_empty() {
-        body["errors"] = json!(refusal.fields);
+    if let Some(members) = body.as_object_mut().filter(|_| !refusal.fields.is_empty()) {
+        members.insert("errors".to_owned(), json!(refusal.fields));
     }
     let mut answer = HttpResponse::build(status);
     if status == StatusCode::UNAUTHORIZED {

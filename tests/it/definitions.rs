@@ -172,21 +172,36 @@ fn rundecks_exports_are_converted() {
     }
 }
 
-/// The examples of the documentation are definitions that load.
+/// The examples of the documentation are definitions that load; each page is a project of its own.
 #[test]
 fn the_documentations_examples_have_no_mistake() {
-    let text = std::fs::read_to_string(below("docs/jobs.md")).unwrap();
-    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
-    for block in text.split("```yaml\n").skip(1) {
-        let block = block.split("```").next().unwrap();
-        if block.starts_with("# file: ") {
+    for (page, least) in [("docs/jobs.md", 5), ("docs/webhooks.md", 5), ("docs/access.md", 1)] {
+        let text = std::fs::read_to_string(below(page)).unwrap();
+        let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+        for block in text.split("```yaml\n").skip(1) {
+            let block = block.split("```").next().unwrap();
+            assert!(block.starts_with("# file: "), "{page}: an example does not say its file:\n{block}");
             files.extend(split(block));
         }
+        assert!(files.len() >= least, "{page}: {} examples", files.len());
+        let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
+        assert_eq!(spec::render(&diagnostics), "", "{page}");
+        assert_eq!(project.jobs.len(), files.iter().filter(|(name, _)| name.starts_with("jobs/")).count(), "{page}");
+        assert_eq!(project.webhooks.len(), files.iter().filter(|(n, _)| n.starts_with("webhooks/")).count(), "{page}");
     }
-    assert!(files.len() >= 5, "{} examples", files.len());
-    let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
-    assert_eq!(spec::render(&diagnostics), "");
-    assert!(project.jobs.len() >= 3);
+}
+
+/// What is served from `static/vendor` is what its list says.
+#[test]
+fn vendored_files_are_those_of_the_list() {
+    use sha2::Digest as _;
+    let folder = below("static/vendor");
+    let list = std::fs::read_to_string(folder.join("README.md")).unwrap();
+    for (name, bytes) in files(&folder) {
+        let sum: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
+        let listed = list.lines().any(|line| line.contains(&format!("`{name}`")) && line.contains(&sum));
+        assert!(listed || name == "README.md", "{name} with SHA-256 {sum} is not listed in static/vendor/README.md");
+    }
 }
 
 #[test]

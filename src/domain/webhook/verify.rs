@@ -158,7 +158,7 @@ fn fresh(stamp: &str, now: Timestamp) -> Result<(), Unverified> {
 }
 
 fn hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || text.is_empty() || text.len() > 512 {
+    if !text.len().is_multiple_of(2) || text.is_empty() || text.len() > 512 {
         return None;
     }
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
