@@ -112,12 +112,23 @@
         lines.scrollTop += target.getBoundingClientRect().top - top - 8;
       });
     }
+    // A line's number is a link to it. It is not an element that the Tab key stops at: a log has thousands.
+    lines.addEventListener("click", (event) => {
+      const number = event.target.closest(".n");
+      if (number) { setFollowing(false); history.replaceState(null, "", `#${number.parentElement.id}`); location.hash = `#${number.parentElement.id}`; }
+    });
+    // A line that is not on this page is on another one.
+    const asked = /^#L(\d+)$/.exec(location.hash);
+    if (asked && !$(location.hash) && !new URLSearchParams(location.search).has("line")) {
+      location.replace(`${log.dataset.run}?line=${asked[1]}${location.hash}`);
+    }
     setFollowing(following);
     if (log.dataset.live === "yes" && window.EventSource) {
       const source = new EventSource(log.dataset.src);
       source.addEventListener("lines", (event) => {
         const holder = document.createElement("template");
         holder.innerHTML = event.data;
+        $("[data-nothing]", lines)?.remove();
         lines.append(holder.content);
         if (following) lines.scrollTop = lines.scrollHeight;
       });
@@ -138,13 +149,31 @@
   if (editor) {
     const area = $("textarea", editor);
     const target = $("[data-diagnostics]", editor);
+    const gutter = $("[data-gutter]", editor);
+    const mark = () => {
+      const wrong = new Set($$("[data-error='true']", target).map((link) => link.dataset.line));
+      gutter.replaceChildren();
+      const count = area.value.split("\n").length;
+      for (let line = 1; line <= count; line += 1) {
+        const number = document.createElement(wrong.has(String(line)) ? "b" : "span");
+        number.textContent = line;
+        gutter.append(number, "\n");
+      }
+      gutter.scrollTop = area.scrollTop;
+    };
+    area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
+    mark();
     let timer = 0;
+    let asked = 0;
     const check = async () => {
       const body = new URLSearchParams({ source: area.value, csrf: editor.elements.csrf.value });
+      const turn = asked += 1;
       const answer = await fetch(editor.dataset.check, { method: "POST", body });
-      if (answer.ok) target.innerHTML = await answer.text();
+      const html = answer.ok ? await answer.text() : null;
+      // Answers may overtake each other; only the last question counts.
+      if (html !== null && turn === asked) { target.innerHTML = html; mark(); }
     };
-    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); });
+    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); mark(); });
     editor.addEventListener("click", (event) => {
       const link = event.target.closest("[data-line]");
       if (!link) return;

@@ -2,8 +2,10 @@
 
 use super::App;
 use super::error::{AppError, AppResult, sentence};
-use crate::domain::access::{Actor, Permission, Resource};
+use crate::domain::access::{AccessRules, Actor, Permission, Principal, Resource, Via};
 use crate::domain::ids::{JobPath, KeyPath, NodeName, ProjectName};
+
+use crate::store::users;
 
 pub use crate::policy::Explanation;
 
@@ -62,5 +64,90 @@ impl App {
                 return Err(AppError::invalid("bad_resource", message));
             }
         })
+    }
+}
+
+/// A project's access rules as somebody may see them.
+#[derive(Debug, Clone)]
+pub struct AccessView {
+    /// The project.
+    pub project: ProjectName,
+    /// Its roles and members.
+    pub rules: AccessRules,
+    /// The revision of `access.yaml`.
+    pub revision: i64,
+    /// Whether the one who asks may have decisions explained.
+    pub may_explain: bool,
+    /// Whether they may change the file.
+    pub may_edit: bool,
+}
+
+impl App {
+    /// The access rules of the projects that the actor may see.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn access_rules(&self, actor: &Actor) -> AppResult<Vec<AccessView>> {
+        let catalogue = self.catalogue().await?;
+        let mut out = Vec::new();
+        for (name, state) in &catalogue.projects {
+            let resource = Resource::Project { project: name.clone() };
+            let may = |permission| self.authorize(actor, permission, &resource).is_ok();
+            if may(Permission::View) {
+                out.push(AccessView {
+                    project: name.clone(),
+                    rules: state.access.clone(),
+                    revision: state.access_revision,
+                    may_explain: may(Permission::Administer),
+                    may_edit: may(Permission::Edit),
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// [`App::explain`] about somebody by name, as if they were signed in now: `alice`, `user:alice`, `service:pagerduty`.
+    ///
+    /// # Errors
+    /// `bad_principal`; those of [`App::explain`].
+    pub async fn explain_named(
+        &self,
+        asker: &Actor,
+        who: &str,
+        permission: Permission,
+        project: &ProjectName,
+        resource: &str,
+    ) -> AppResult<Explanation> {
+        self.catalogue().await?;
+        self.authorize(asker, Permission::Administer, &Resource::Project { project: project.clone() })?;
+        let who = who.trim();
+        let principal = Principal::parse(who).or_else(|| Principal::parse(&format!("user:{who}")));
+        let about = match principal {
+            Some(Principal::User(name)) => {
+                let wanted = name.clone();
+                let known = self.db.read(move |c| users::find(c, &wanted)).await?;
+                let message = format!("There is no account `{name}`. Look at the people in Settings.");
+                let user = known.ok_or_else(|| AppError::invalid("bad_principal", message))?;
+                Actor {
+                    principal: Principal::User(name),
+                    groups: user.groups,
+                    via: Via::Session { authenticated_at: self.clock.now() },
+                    administrator: user.administrator,
+                }
+            }
+            Some(service @ Principal::Service(_)) => Actor {
+                principal: service,
+                groups: std::collections::BTreeSet::new(),
+                via: Via::Engine,
+                administrator: false,
+            },
+            _ => {
+                return Err(AppError::invalid(
+                    "bad_principal",
+                    "Write who it is about: `alice` or `service:pagerduty`.",
+                ));
+            }
+        };
+        self.explain(asker, about, permission, project, resource).await
     }
 }

@@ -20,11 +20,12 @@ use crate::spec;
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
 
-use compare::{Stored, Wanted, changes, checked, files_of, name_in, refuse_mistakes, wanted_of, with_one};
+use compare::{Stored, Wanted, changes, checked, files_of, refuse_mistakes, wanted_of, with_one};
 
 pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
 pub use compare::unified;
+pub(super) use compare::{name_in, path_of};
 
 /// What would happen, or happened, to one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]

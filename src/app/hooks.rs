@@ -126,7 +126,7 @@ impl App {
         };
         match self.act_on(&project.project.name, hook, id, expanded, source).await {
             Ok((verdict, detail, run)) => Ok(Accepted { event: id, run: Some(run), verdict, detail, duplicate: false }),
-            Err(AppError::Refused(refusal)) => {
+            Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::Busy => {
                 self.refuse_event(id, &refusal.message).await?;
                 Err(AppError::Refused(refusal))
             }
@@ -135,9 +135,15 @@ impl App {
         }
     }
 
+    /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
     async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
         let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
-        Ok(self.db.write(move |c| events::set_verdict(c, &permit, id, EventVerdict::Refused, &why, None)).await?)
+        let write =
+            move |c: &mut crate::store::Conn| events::decide_pending(c, &permit, id, EventVerdict::Refused, &why, None);
+        match self.db.write(write).await {
+            Ok(()) | Err(StoreError::Conflict { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Stores the event once; the one that was there before, if it was.
@@ -212,8 +218,10 @@ impl App {
             };
             match outcome {
                 Ok(()) => {}
-                Err(AppError::Refused(refusal)) => self.refuse_event(event.id, &refusal.message).await?,
-                Err(fault) => return Err(fault),
+                Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::Busy => {
+                    self.refuse_event(event.id, &refusal.message).await?;
+                }
+                Err(later) => return Err(later),
             }
             done += 1;
         }

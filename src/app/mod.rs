@@ -11,8 +11,10 @@ pub mod browse;
 pub mod catalogue;
 pub mod clock;
 pub mod definitions;
+pub mod editing;
 pub mod error;
 pub mod hooks;
+pub mod hooks_view;
 pub mod idempotency;
 pub mod jobs;
 pub mod keys;
@@ -20,12 +22,14 @@ pub mod live;
 
 pub mod log;
 pub mod nodes;
+pub mod own;
 pub mod password;
 pub mod planning;
 pub mod random;
 pub mod record;
 pub mod runs;
 pub mod sessions;
+mod signed;
 pub mod tokens;
 pub mod work;
 

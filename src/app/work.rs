@@ -8,6 +8,7 @@ use super::App;
 use super::error::{AppError, AppResult};
 use super::planning::{key_is_usable, still_stands};
 use super::record::act;
+use super::signed::still_signed;
 use crate::domain::access::{Permission, Permit, Principal};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
@@ -109,17 +110,17 @@ impl App {
                 }
                 let (text, digest) = rows::plan(c, number)?;
                 let keys = crate::store::host_keys::list(c, &run.project)?;
-                let fits = Plan::read_verified(&text, &digest).map_err(|e| e.to_string()).and_then(|plan| {
-                    let signed = plan.policy.is_some();
-                    if signed {
-                        approved_as_is(c, &run)?;
-                        still_stands(&catalogue, &plan, &keys)?;
+                let read = Plan::read_verified(&text, &digest).map_err(|e| (RunEvent::Voided, e.to_string()));
+                let fits = read.and_then(|plan| {
+                    if plan.policy.is_some() {
+                        still_signed(c, &catalogue, &run, now)?;
+                        still_stands(&catalogue, &plan, &keys).map_err(|why| (RunEvent::Voided, why))?;
                     }
                     Ok(plan)
                 });
                 let (event, reason) = match &fits {
                     Ok(_) => (RunEvent::Started, String::new()),
-                    Err(why) => (RunEvent::Voided, format!("Not started: {why}. Ask again if it is still wanted.")),
+                    Err((event, why)) => (*event, format!("Not started: {why}. Ask again if it is still wanted.")),
                 };
                 let (to, _) = run::next(run.state, event, run.start_at, now)
                     .map_err(|e| AppError::conflict("illegal_transition", e.to_string()))?;
@@ -377,19 +378,6 @@ impl App {
 enum Taken {
     Start(Box<Assignment>),
     Gone,
-}
-
-/// The run's request is approved, for the digest that is about to run.
-fn approved_as_is(c: &mut Conn, run: &RunRecord) -> Result<(), String> {
-    let id = run.approval_id.ok_or("it needs signatures but has no request for them")?;
-    let request = requests::get(c, id).map_err(|e| e.to_string())?;
-    if request.state != RequestState::Approved {
-        return Err(format!("its request for signatures is {}", request.state.as_str()));
-    }
-    if request.plan_digest != run.plan_digest {
-        return Err("what was approved is not what would run".to_owned());
-    }
-    Ok(())
 }
 
 /// Moves a run by an event and writes the change.

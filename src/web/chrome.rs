@@ -4,7 +4,7 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 9] = [
+const NAV: [(&str, &str, &str); 10] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
@@ -13,6 +13,7 @@ const NAV: [(&str, &str, &str); 9] = [
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),
     ("Keys", "/keys", ""),
+    ("Access", "/access", ""),
     ("Audit", "/audit", ""),
 ];
 
@@ -21,8 +22,14 @@ const NAV: [(&str, &str, &str); 9] = [
 pub fn plain(caller: Option<&Caller>) -> Chrome {
     let user = caller.map(|c| c.actor.principal.short().to_owned());
     let csrf = caller.and_then(|c| c.session.as_ref()).map(|s| s.csrf.clone()).unwrap_or_default();
-    let nav =
-        NAV.iter().map(|(label, href, hotkey)| NavItem { label, href, hotkey, current: false, count: 0 }).collect();
+    // The record is for who administers; a link that answers "not found" helps nobody.
+    let administrator = caller.is_some_and(|c| c.actor.administrator);
+    let shown = |href: &str| administrator || href != "/audit";
+    let nav = NAV
+        .iter()
+        .filter(|(_, href, _)| shown(href))
+        .map(|(label, href, hotkey)| NavItem { label, href, hotkey, current: false, count: 0 })
+        .collect();
     Chrome { user, csrf, nav, flash: None, version: env!("CARGO_PKG_VERSION") }
 }
 

@@ -387,3 +387,59 @@ fn every_sample_of_every_sender_is_taken() {
     test.settle();
     assert_eq!(test.steps().calls().len(), count);
 }
+
+/// Stores an event as a server leaves it that stops right after answering.
+fn left_behind(test: &TestApp, key: &str) -> interlock::domain::ids::EventId {
+    let permit = test
+        .app
+        .authorize(
+            &operator(),
+            interlock::domain::access::Permission::Edit,
+            &interlock::domain::access::Resource::System,
+        )
+        .unwrap();
+    let event = interlock::domain::event::Event {
+        id: interlock::domain::ids::EventId::new(uuid::Uuid::now_v7()),
+        project: project_name("ops"),
+        received_at: test.clock.now(),
+        source: "webhook:plain".to_owned(),
+        event_type: "webhook.plain".to_owned(),
+        payload: r#"{"service": "nginx"}"#.to_owned(),
+        dedupe_key: key.to_owned(),
+        verdict: EventVerdict::Pending,
+        detail: String::new(),
+        run: None,
+    };
+    let id = event.id;
+    let path = test.data().join("interlock.db").display().to_string();
+    let db = interlock::store::Db::open(&path, &interlock::store::Options::default()).unwrap();
+    let stored = test.wait(db.write(move |c| {
+        interlock::store::events::insert_event_once(c, &permit, &event, &std::collections::BTreeMap::new())
+    }));
+    assert!(matches!(stored.unwrap(), interlock::store::events::Stored::Inserted));
+    id
+}
+
+#[test]
+fn a_delivery_that_a_crash_left_undecided_is_decided_once() {
+    let test = plain("-service ${data.service}", "");
+    let id = left_behind(&test, "crashed");
+    // The sender's retry does not make a second one of it.
+    let again = deliver(&sender(&test).with("idempotency-key", "crashed"), br#"{"service": "nginx"}"#).expect(202);
+    assert_eq!(again.json()["event"], id.to_string());
+    test.settle();
+    assert!(test.runs_in(&State::ALL).is_empty(), "whoever stored it may still be deciding");
+    test.clock.advance(TimeDelta::seconds(31));
+    // Two servers look at the same moment.
+    test.wait(async {
+        let (a, b) = tokio::join!(test.app.settle_events(), test.app.settle_events());
+        a.unwrap();
+        b.unwrap();
+    });
+    test.settle();
+    assert_eq!(test.runs_in(&[State::Succeeded]).len(), 1);
+    assert_eq!(test.runs_in(&State::ALL).len(), 1);
+    let (event, _) = test.wait(test.app.event(&operator(), id)).unwrap();
+    assert_eq!((event.verdict, event.run.map(|r| r.get())), (EventVerdict::Ran, Some(1)));
+    assert_eq!(test.steps().calls().len(), 1);
+}

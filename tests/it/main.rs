@@ -1,6 +1,7 @@
 //! Integration tests, one binary: by area, against the real thing wherever there is one.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, as it should")]
 
+mod access_walk;
 mod architecture;
 mod client;
 mod command_line;
@@ -8,8 +9,10 @@ mod definitions;
 mod harness;
 mod hostile;
 mod intake;
+mod lifecycle;
 mod nodes;
 mod policy_matrix;
+mod sign_in;
 mod sshd;
 mod store_contract;
 mod story;

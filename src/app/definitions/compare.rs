@@ -74,7 +74,7 @@ pub(super) fn kind_is_single(kind: Kind) -> bool {
 }
 
 /// The name that a text gives its definition, if it can be read that far.
-pub(super) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> Option<String> {
+pub(in crate::app) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> Option<String> {
     let path = path_of(kind, "new");
     let (spec, _) = spec::check_folder(project, &[(path, text.as_bytes().to_vec())]);
     match kind {
@@ -188,7 +188,7 @@ pub(super) fn files_of_except(
     out.into_iter().collect()
 }
 
-pub(super) fn path_of(kind: Kind, name: &str) -> String {
+pub(in crate::app) fn path_of(kind: Kind, name: &str) -> String {
     match kind {
         Kind::Project => "project.yaml".to_owned(),
         Kind::Access => "access.yaml".to_owned(),

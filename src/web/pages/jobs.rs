@@ -40,6 +40,7 @@ struct Jobs {
     line: String,
     filter: String,
     groups: Vec<Group>,
+    new_in: Vec<String>,
 }
 
 /// `GET /jobs`.
@@ -55,7 +56,9 @@ pub async fn page(call: Call) -> Answer {
         }
     }
     let filter = call.query("q").unwrap_or_default();
-    Ok(render(StatusCode::OK, &Jobs { line, filter, groups, chrome: chrome::of(&call, "/jobs").await }))
+    let projects = call.app.access_rules(call.actor()?).await?;
+    let new_in = projects.iter().filter(|p| p.may_edit).map(|p| p.project.to_string()).collect();
+    Ok(render(StatusCode::OK, &Jobs { line, filter, groups, new_in, chrome: chrome::of(&call, "/jobs").await }))
 }
 
 fn row(job: JobSummary) -> Row {

@@ -1,11 +1,20 @@
 //! The pages: a struct beside its handler, ready values only.
 
+pub mod access;
 pub mod approval;
 pub mod approvals;
+pub mod audit;
+pub mod diff;
+pub mod editor;
+pub mod events;
+pub mod history;
 pub mod home;
 pub mod job;
 pub mod job_fields;
 pub mod jobs;
+pub mod keys;
+pub mod nodes;
+pub mod people;
 pub mod plan;
 pub mod run;
 pub mod run_log;
@@ -13,8 +22,10 @@ pub mod run_state;
 pub mod run_stream;
 pub mod runs;
 pub mod runs_table;
+pub mod settings;
 pub mod setup;
 pub mod sign_in;
+pub mod webhooks;
 pub mod words;
 
 use super::routes::{Guard, On, Route, page, to};
@@ -44,4 +55,40 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/approvals", Guard::SignedIn, to!(approvals::page)),
     page("GET", "/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approval::page)),
     page("POST", "/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approval::decide)),
+    page("GET", "/events", Guard::SignedIn, to!(events::list)),
+    page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),
+    page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
+    page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
+    page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
+    page("GET", "/nodes", Guard::SignedIn, to!(nodes::page)),
+    page("GET", "/keys", Guard::SignedIn, to!(keys::page)),
+    page("POST", "/keys", Guard::Needs(Permission::UseSecret, On::Key), to!(keys::put)),
+    page("GET", "/access", Guard::SignedIn, to!(access::page)),
+    page("GET", "/audit", Guard::SignedIn, to!(audit::page)),
+    page("GET", "/settings", Guard::SignedIn, to!(settings::page)),
+    page("POST", "/settings/password", Guard::Needs(Permission::Edit, On::Account), to!(settings::password)),
+    page("POST", "/settings/tokens", Guard::Needs(Permission::Edit, On::Account), to!(settings::make_token)),
+    page("POST", "/settings/tokens/revoke", Guard::Needs(Permission::Edit, On::Account), to!(settings::revoke_token)),
+    page("POST", "/settings/sessions/end", Guard::Needs(Permission::Edit, On::Account), to!(settings::end_session)),
+    page("POST", "/settings/people", Guard::System(Permission::Administer), to!(people::add)),
+    page("POST", "/settings/people/change", Guard::System(Permission::Administer), to!(people::change)),
+    page(
+        "GET",
+        "/projects/{project}/edit/{kind}/{name:.*}",
+        Guard::Needs(Permission::Edit, On::Project),
+        to!(editor::form),
+    ),
+    page(
+        "POST",
+        "/projects/{project}/edit/{kind}/{name:.*}",
+        Guard::Needs(Permission::Edit, On::Project),
+        to!(editor::submit),
+    ),
+    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(editor::check)),
+    page(
+        "GET",
+        "/projects/{project}/history/{kind}/{name:.*}",
+        Guard::Needs(Permission::View, On::Project),
+        to!(history::page),
+    ),
 ];

@@ -118,7 +118,7 @@ pub fn lines(entries: &[Entry]) -> String {
         // A name of a node or step holds no character that means something in HTML.
         let _ = writeln!(
             out,
-            "<div class=\"{class}\" id=\"L{n}\"><a href=\"#L{n}\" aria-label=\"Line {n}\">{n}</a><i title=\"{node}, {step}\">{node}</i><span>{text}</span></div>"
+            "<div class=\"{class}\" id=\"L{n}\"><b class=\"n\">{n}</b><i title=\"{node}, {step}\">{node}</i><span>{text}</span></div>"
         );
     }
     out

@@ -1,12 +1,12 @@
-//! The live log: server-sent events. Each event is authorised anew, with the session looked up again.
+//! The live log: server-sent events. Each event is authorised anew, with the session or token looked up again.
 
 use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::HttpResponse;
 use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use tokio::sync::broadcast;
 
 use super::run::number_of;
@@ -17,8 +17,8 @@ use crate::app::log::{From, Wanted};
 use crate::domain::ids::{NodeName, RunNumber};
 use crate::domain::run::State;
 use crate::web::call::{Call, unauthenticated};
-use crate::web::cookie;
 use crate::web::error::Answer;
+use crate::web::pipeline;
 
 /// How often the store is looked at while no signal comes: another server may be the one that writes.
 const LOOK: Duration = Duration::from_millis(300);
@@ -34,7 +34,7 @@ const MOST: usize = 500;
 
 struct Follower {
     app: Arc<App>,
-    cookie: String,
+    request: HttpRequest,
     number: RunNumber,
     wanted: Wanted,
     offset: u64,
@@ -50,14 +50,13 @@ struct Follower {
 pub async fn follow(call: Call) -> Answer {
     let number = number_of(&call)?;
     call.app.run_state(call.actor()?, number).await?;
-    let cookie = cookie::read(&call.request).ok_or_else(unauthenticated)?;
     let resumed = call.header("last-event-id").and_then(|id| id.parse().ok());
     let asked = call.query("offset").and_then(|o| o.parse().ok());
     let now = Instant::now();
     let follower = Follower {
         signals: call.app.live.runs(),
         app: Arc::clone(&call.app),
-        cookie,
+        request: call.request.clone(),
         number,
         wanted: Wanted { node: call.query("node").and_then(|n| NodeName::parse(&n).ok()), ..Wanted::default() },
         offset: resumed.or(asked).unwrap_or(0),
@@ -105,11 +104,11 @@ impl Follower {
     }
 
     async fn look(&mut self) -> AppResult<Option<String>> {
-        let session = self.app.session_by_cookie(&self.cookie).await?.ok_or_else(unauthenticated)?;
+        let caller = pipeline::caller_of(&self.request, &self.app).await?.ok_or_else(unauthenticated)?;
         // The state comes first: what is written before a run ends is then in the log that is read after it.
-        let run = self.app.run_state(&session.actor, self.number).await?;
+        let run = self.app.run_state(&caller.actor, self.number).await?;
         let from = From::Offset(self.offset);
-        let (_, page) = self.app.log(&session.actor, self.number, from, MOST, self.wanted.clone()).await?;
+        let (_, page) = self.app.log(&caller.actor, self.number, from, MOST, self.wanted.clone()).await?;
         let moved = page.next != self.offset;
         self.offset = page.next;
         let mut out = String::new();
