@@ -21,11 +21,11 @@ use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
 
 use compare::{Stored, Wanted, changes, checked, files_of, refuse_mistakes, wanted_of, with_one};
-pub(super) use compare::{name_in, path_of};
 
 pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
 pub use compare::unified;
+pub(super) use compare::{name_in, path_of};
 
 /// What would happen, or happened, to one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -150,13 +150,14 @@ impl Server {
     fn start(install: &Install) -> Self {
         let mut process = install.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self { address: String::new(), process, said };
+        let mut server = Self { process, address: String::new(), said };
         let mut all = String::new();
         while server.address.is_empty() {
             let mut line = String::new();
             assert!(server.said.read_line(&mut line).unwrap() > 0, "the server ended: {all}");
             if let Some(address) = line.trim().strip_prefix("Interlock listens on ") {
                 address.clone_into(&mut server.address);
+                return server;
             }
             all.push_str(&line);
         }

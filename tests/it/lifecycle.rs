@@ -289,6 +289,8 @@ fn one_too_many_is_refused_queued_or_takes_over() {
     assert_eq!(test.step(), 0);
     assert_eq!((test.state(a), test.state(b)), (State::Running, State::Queued));
     test.wait(test.app.cancel_run(&test.actor("oncall"), a, "test")).unwrap();
+    let engine_waits = test.steps().calls().len();
+    assert!(engine_waits > before);
     test.wait(test.app.cancel_run(&test.actor("oncall"), b, "test")).unwrap();
     test.settle();
     assert_eq!((test.state(a), test.state(b)), (State::Canceled, State::Canceled));
