@@ -241,6 +241,8 @@ fn expected(route: &Route, caller: &Caller) -> Option<Class> {
         (Guard::Public, _) => Class::Through,
         (Guard::OwnProof, _) => Class::Forbidden,
         (_, Caller { known: false, .. }) => Class::SignIn,
+        // The settings are a person's own.
+        (Guard::SignedIn, Caller { name: "service token", .. }) if route.path == "/settings" => Class::Absent,
         (Guard::SignedIn, _) if route.path.contains("{project}") && !caller.inside => Class::Absent,
         (Guard::SignedIn, _) => Class::Through,
         // The whole installation's record; a project's own is asked for with `?project=`.
@@ -252,7 +254,7 @@ fn expected(route: &Route, caller: &Caller) -> Option<Class> {
             assert_ne!(permission, Permission::View);
             Class::Forbidden
         }
-        (Guard::Needs(..) | Guard::System(_), _) if caller.administers => Class::Through,
+        (Guard::Needs(..), _) if caller.administers => Class::Through,
         (Guard::Needs(..) | Guard::System(_), _) => Class::Forbidden,
     })
 }

@@ -64,7 +64,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/keys", Guard::SignedIn, to!(keys::page)),
     page("POST", "/keys", Guard::Needs(Permission::UseSecret, On::Key), to!(keys::put)),
     page("GET", "/access", Guard::SignedIn, to!(access::page)),
-    page("GET", "/audit", Guard::SignedIn, to!(audit::page)),
+    page("GET", "/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::page)),
     page("GET", "/settings", Guard::SignedIn, to!(settings::page)),
     page("POST", "/settings/password", Guard::Needs(Permission::Edit, On::Account), to!(settings::password)),
     page("POST", "/settings/tokens", Guard::Needs(Permission::Edit, On::Account), to!(settings::make_token)),
