@@ -255,7 +255,7 @@ fn expected(route: &Route, caller: &Caller) -> Option<Class> {
             Class::Forbidden
         }
         (Guard::Needs(..), _) if caller.administers => Class::Through,
-        (Guard::Needs(..) | Guard::System(_), _) => Class::Forbidden,
+        (Guard::Needs(..), _) => Class::Forbidden,
     })
 }
 
