@@ -3,6 +3,7 @@
 use actix_web::web::Bytes;
 
 use crate::app::error::{AppError, Refusal, RefusalKind};
+use crate::domain::digest::Digest;
 use crate::domain::option::{RawValue, RawValues};
 
 /// The fields of a form, in order.
@@ -72,6 +73,24 @@ impl Form {
             }
         }
         Ok(Self { fields })
+    }
+
+    /// A digest of every field: the same for a form that is sent again as it was.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let mut all = Vec::new();
+        for (name, field) in &self.fields {
+            let (kind, bytes) = match field {
+                Field::Text(text) => ("text", text.as_bytes()),
+                Field::File { name, bytes } => (name.as_str(), bytes.as_slice()),
+            };
+            // Lengths keep two neighbours apart.
+            for part in [name.as_bytes(), kind.as_bytes(), bytes] {
+                all.extend_from_slice(&part.len().to_be_bytes());
+                all.extend_from_slice(part);
+            }
+        }
+        Digest::of(&all)
     }
 
     /// The first text field of this name.

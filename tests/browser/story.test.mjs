@@ -119,6 +119,19 @@ test("the log comes by itself, line by line, while the run goes on", async () =>
   await manager.context.close();
 });
 
+test("a button that is pressed twice asks once", async () => {
+  const oncall = await signedIn("oncall", { javaScriptEnabled: false });
+  await oncall.page.goto(JOB);
+  const fields = { "option.service": "cron", "option.grace": "0s", "option.reason": "twice", narrow: "yes", node: "web1" };
+  for (const name of ["csrf", "once"]) fields[name] = await oncall.page.inputValue(`form[data-once] [name="${name}"]`);
+  const press = async (multipart) => (await oncall.context.request.post("/projects/ops/run/services/restart-service", { multipart })).url();
+  const [first, second] = [await press(fields), await press(fields)];
+  assert.match(first, /\/runs\/\d+$/);
+  assert.equal(second, first);
+  assert.notEqual(await press({ ...fields, "option.service": "crond" }), first);
+  await oncall.context.close();
+});
+
 test("PagerDuty asks, a manager finds it in the queue and rejects it", async () => {
   const answer = JSON.parse(execFileSync("sh", ["-c", demo.command], { encoding: "utf8" }));
   assert.equal(answer.verdict, "ran");

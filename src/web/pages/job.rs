@@ -9,6 +9,7 @@ use super::plan::StepText;
 use super::{runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
+use crate::app::idempotency::Keyed;
 use crate::app::planning::RunRequest;
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{JobRef, ProjectName, RunNumber};
@@ -68,6 +69,8 @@ struct JobPage {
     button: String,
     steps: Vec<StepText>,
     runs: Option<String>,
+    /// Tells two presses of one form from two forms.
+    once: String,
 }
 
 /// What somebody typed before, to be shown again.
@@ -106,7 +109,19 @@ pub async fn run(call: Call) -> Answer {
         origin: Origin::Button,
         dry_run: false,
     };
-    match call.app.request_run(call.actor()?, request, &call.source).await {
+    // The same form pressed twice asks once; changed and pressed again it is another request.
+    let key = call.form.text("once").map(|_| format!("form-{}", call.form.digest()));
+    if let Some(key) = &key
+        && let Keyed::Answered { body, .. } = call.app.keyed(call.actor()?, key, call.request.path(), b"").await?
+    {
+        return Ok(see_other(&body));
+    }
+    let asked = call.app.request_run(call.actor()?, request, &call.source).await;
+    if let Some(key) = &key {
+        let answer = asked.as_ref().ok().map(|run| (303, format!("/runs/{}", run.number)));
+        call.app.keyed_done(call.actor()?, key, answer).await?;
+    }
+    match asked {
         Ok(run) => Ok(see_other(&format!("/runs/{}", run.number))),
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let view = call.app.browse_job(call.actor()?, &project, &job).await?;
@@ -181,6 +196,7 @@ async fn show(
         button: button(view),
         steps: steps(view),
         runs: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },
+        once: uuid::Uuid::new_v4().to_string(),
         chrome: chrome::of(call, "/jobs").await,
     };
     Ok(render(status, &page))
