@@ -12,11 +12,12 @@ use crate::domain::ids::RunNumber;
 pub struct Live {
     work: Arc<Notify>,
     runs: broadcast::Sender<RunNumber>,
+    cancels: broadcast::Sender<RunNumber>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { work: Arc::new(Notify::new()), runs: broadcast::channel(1_024).0 }
+        Self { work: Arc::new(Notify::new()), runs: broadcast::channel(1_024).0, cancels: broadcast::channel(64).0 }
     }
 }
 
@@ -35,6 +36,18 @@ impl Live {
     pub fn run_changed(&self, run: RunNumber) {
         // Nobody may be listening.
         let _ = self.runs.send(run);
+    }
+
+    /// Somebody wants the run stopped.
+    pub fn cancel_asked(&self, run: RunNumber) {
+        // Nobody may be working on it here.
+        let _ = self.cancels.send(run);
+    }
+
+    /// Hears of every run that is to be stopped.
+    #[must_use]
+    pub fn cancels(&self) -> broadcast::Receiver<RunNumber> {
+        self.cancels.subscribe()
     }
 
     /// Hears of every run that changes.

@@ -6,7 +6,7 @@ use crate::domain::access::Actor;
 use crate::domain::ids::RunNumber;
 use crate::store::output::Reader;
 
-pub use crate::store::output::{Entry, Page, Stream, Wanted};
+pub use crate::store::output::{Entry, Page, Sources, Stream, Wanted};
 
 /// Where a page of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,16 @@ pub enum From {
 }
 
 impl App {
+    /// How far the output of a run's steps is stored, for a server that goes on with it.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn stored_output(&self, number: RunNumber) -> AppResult<Sources> {
+        let reader = Reader::new(&self.settings.data, number);
+        let read = tokio::task::spawn_blocking(move || reader.sources()).await;
+        read.map_err(AppError::fault)?.map_err(AppError::fault)
+    }
+
     /// A page of a run's output.
     ///
     /// # Errors

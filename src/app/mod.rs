@@ -30,6 +30,7 @@ pub mod record;
 pub mod runs;
 pub mod sessions;
 mod signed;
+mod takeover;
 pub mod tokens;
 pub mod work;
 
@@ -73,6 +74,8 @@ pub struct Settings {
     pub public_url: String,
     /// The name of this server in leases and logs.
     pub server: String,
+    /// Whether the server of that name is known to be gone, so that its runs can be taken over at once.
+    pub is_gone: fn(&str) -> bool,
 }
 
 impl Settings {

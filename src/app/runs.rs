@@ -13,6 +13,7 @@ use crate::domain::approval::RequestState;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, NodeName, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
+use crate::domain::moment::Moment;
 use crate::domain::plan::freeze::shown;
 use crate::domain::plan::{Origin, Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State};
@@ -118,7 +119,9 @@ impl App {
     /// Everything that the preparation refuses; `busy` when the job's limit is reached.
     pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
         let prepared = self.prepare(actor, &request).await?;
+        Moment::Accepted.reached();
         let number = self.store_run(actor, prepared, request.dry_run, source).await?;
+        Moment::RowCommitted.reached();
         self.live.work_is_there();
         self.live.run_changed(number);
         let run = self.db.read(move |c| rows::get(c, number)).await?;
@@ -341,6 +344,7 @@ impl App {
                 Ok::<_, AppError>(())
             })
             .await?;
+        self.live.cancel_asked(number);
         self.live.work_is_there();
         self.live.run_changed(number);
         Ok(self.db.read(move |c| rows::get(c, number)).await?.into())

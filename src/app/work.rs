@@ -12,7 +12,8 @@ use super::signed::still_signed;
 use crate::domain::access::{Permission, Permit, Principal};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
-use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName};
+use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
+use crate::domain::moment::Moment;
 use crate::domain::plan::{Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
@@ -33,6 +34,12 @@ pub struct Assignment {
     pub plan: Plan,
     /// Goes into every report.
     pub fence: i64,
+    /// The attempt that is under way, from 1.
+    pub attempt: u32,
+    /// What another server did before; empty for a run that begins.
+    pub done: Vec<StepRecord>,
+    /// How long servers have worked on it before.
+    pub worked: std::time::Duration,
 }
 
 /// A step's news.
@@ -54,6 +61,8 @@ pub struct StepReport {
     pub message: String,
     /// When it began.
     pub started_at: Option<Timestamp>,
+    /// Its directory on the node.
+    pub ticket: Option<Ticket>,
 }
 
 impl App {
@@ -101,7 +110,7 @@ impl App {
         let taken = self
             .db
             .write(move |c| {
-                let Some(claimed) = rows::claim(c, &permit, number, &owner, now, now + LEASE.to_delta())? else {
+                let Some(claimed) = rows::claim(c, &permit, number, &owner, None, now, now + LEASE.to_delta())? else {
                     return Ok::<_, AppError>(None);
                 };
                 let run = claimed.run;
@@ -132,7 +141,14 @@ impl App {
                     act(&Principal::System, "engine", action, format!("run:{number}"), Some(&run.project), detail);
                 recorder.write(c, &entry)?;
                 Ok(Some(match fits {
-                    Ok(plan) => Taken::Start(Box::new(Assignment { number, plan, fence: claimed.fence })),
+                    Ok(plan) => Taken::Start(Box::new(Assignment {
+                        number,
+                        plan,
+                        fence: claimed.fence,
+                        attempt: 1,
+                        done: Vec::new(),
+                        worked: std::time::Duration::ZERO,
+                    })),
                     Err(_) => Taken::Gone,
                 }))
             })
@@ -143,23 +159,43 @@ impl App {
             Err(AppError::Refused(_)) => None,
             Err(fault) => return Err(fault),
         };
+        if matches!(taken, Some(Taken::Start(_))) {
+            Moment::LeaseTaken.reached();
+        }
         self.live.run_changed(number);
         Ok(taken)
     }
 
-    /// Says that this server still works on the run; what it was asked to do meanwhile.
+    /// Says that this server still works on the run, and for how long it did since it last said so; what it was asked to do
+    /// meanwhile.
     ///
     /// # Errors
-    /// `conflict` when another server has taken it over: stop, report nothing.
-    pub async fn still_working(&self, assignment: RunNumber, fence: i64) -> AppResult<State> {
+    /// `conflict` when another server has taken it over: let go of it, report nothing.
+    pub async fn still_working(
+        &self,
+        assignment: RunNumber,
+        fence: i64,
+        worked: std::time::Duration,
+    ) -> AppResult<State> {
         let permit = self.own_permit(Permission::Run)?;
         let until = self.clock.now() + LEASE.to_delta();
+        let worked_ms = i64::try_from(worked.as_millis()).unwrap_or(i64::MAX);
         self.db
             .write(move |c| {
-                rows::extend_lease(c, &permit, assignment, fence, until)?;
+                rows::extend_lease(c, &permit, assignment, fence, until, worked_ms)?;
                 Ok(rows::get(c, assignment)?.state)
             })
             .await
+    }
+
+    /// Notes that a new attempt begins.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken the run over.
+    pub async fn report_attempt(&self, number: RunNumber, fence: i64, attempt: u32) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Run)?;
+        let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
+        Ok(self.db.write(move |c| rows::set_attempt(c, &permit, number, fence, attempt)).await?)
     }
 
     /// The state now, without a lease.
@@ -188,6 +224,7 @@ impl App {
             message: report.message,
             started_at: report.started_at,
             ended_at: ended.then_some(now),
+            ticket: report.ticket,
         };
         self.db.write(move |c| rows::put_step(c, &permit, number, fence, &record)).await?;
         self.live.run_changed(number);
@@ -204,7 +241,7 @@ impl App {
         Ok(self.db.write(move |c| rows::set_log(c, &permit, number, fence, bytes, truncated)).await?)
     }
 
-    /// Ends a run.
+    /// Ends a run. Asking again is the same as once.
     ///
     /// # Errors
     /// `conflict` when another server has taken it over.
@@ -221,6 +258,9 @@ impl App {
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
+                if run.fence == fence && run.state.is_terminal() {
+                    return Ok(());
+                }
                 finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
                 let state = rows::get(c, number)?.state;
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
@@ -235,8 +275,7 @@ impl App {
         Ok(())
     }
 
-    /// Lets time pass over what waits: expires requests, releases scheduled runs, gives up runs whose server is gone.
-    /// How much was done.
+    /// Lets time pass over what waits: expires requests, releases scheduled runs. How much was done.
     ///
     /// # Errors
     /// The database.
@@ -249,17 +288,13 @@ impl App {
             .read(move |c| {
                 let expired = requests::expired(c, now, 100)?;
                 let due = rows::due(c, now, 100)?;
-                let lost = rows::out_of_lease(c, now, 100)?;
-                Ok::<_, StoreError>((expired, due, lost))
+                Ok::<_, StoreError>((expired, due))
             })
             .await?;
-        let (expired, due, lost) = changed;
+        let (expired, due) = changed;
         let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
         events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
         events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
-        // What a server that is gone had begun on a node goes on there or not: it cannot be told from here.
-        let gone = "The server that worked on this run is gone; what its steps did on the nodes is not known. Look at the nodes before you run it again.";
-        events.extend(lost.iter().map(|r| (r.number, RunEvent::Ended(WorkOutcome::Unknown), gone.to_owned())));
         let count = events.len();
         for (number, event, reason) in events {
             let (permit, recorder) = (permit.clone(), recorder.clone());
@@ -381,7 +416,7 @@ enum Taken {
 }
 
 /// Moves a run by an event and writes the change.
-fn finish(
+pub(super) fn finish(
     c: &mut Conn,
     permit: &Permit,
     run: &RunRecord,

@@ -38,7 +38,8 @@ pub(super) async fn open(data: &Path, database: Option<&str>, public_url: &str) 
     let settings = Settings {
         data: folder.root().to_owned(),
         public_url: public_url.trim_end_matches('/').to_owned(),
-        server: config::server_name(),
+        server: config::server::name(),
+        is_gone: config::server::is_gone,
     };
     Ok(Arc::new(App::open(db, &root, Clock::System, settings).await?))
 }
@@ -50,7 +51,10 @@ pub(super) fn executors(app: &App) -> Result<(Executors, Arc<SshExecutor>), Fail
         Failure::Broken(format!("the folder {} cannot be used for SSH connections: {e}", control.display()))
     })?;
     let ssh = Arc::new(ssh);
-    let executors = Executors { ssh: Arc::clone(&ssh) as _, local: Arc::new(LocalExecutor::new(Vec::new())) };
+    // Steps do not see the server's environment; at home they find their run directories again.
+    let home = config::home().map(|home| ("HOME".to_owned(), home));
+    let executors =
+        Executors { ssh: Arc::clone(&ssh) as _, local: Arc::new(LocalExecutor::new(home.into_iter().collect())) };
     Ok((executors, ssh))
 }
 

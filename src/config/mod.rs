@@ -1,6 +1,7 @@
 //! Settings: where data lies and what the environment says. The only place that reads the environment.
 
 pub mod data;
+pub mod server;
 
 /// The token for `--server`, from `INTERLOCK_TOKEN`.
 #[must_use]
@@ -22,11 +23,17 @@ pub fn operator() -> String {
     name.unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()))
 }
 
-/// The name of this machine and process, for leases.
+/// Where the account that runs this process is at home, for steps on the local machine.
 #[must_use]
-pub fn server_name() -> String {
-    let host = rustix::system::uname();
-    format!("{}-{}", host.nodename().to_string_lossy(), std::process::id())
+pub fn home() -> Option<String> {
+    read("HOME")
+}
+
+/// The moment at which the server is to end at once, from `INTERLOCK_DIE_AT`. For tests; not in releases.
+#[cfg(debug_assertions)]
+#[must_use]
+pub fn die_at() -> Option<String> {
+    read("INTERLOCK_DIE_AT")
 }
 
 fn read(name: &str) -> Option<String> {

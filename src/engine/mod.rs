@@ -1,12 +1,16 @@
-//! Background loops: dispatch, expire, sign the record's end, settle what a crash left open.
+//! Background loops: dispatch, take over from servers that are gone, expire, sign the record's end.
 //!
 //! Loops are idempotent and take no input but the stored state. Each is woken by a signal and, as a signal can be lost or
 //! come from another process, by a timer. Tests step them with [`Engine::step`] instead of waiting.
 
 mod assignment;
+mod cell;
+mod insist;
 mod output;
 mod target;
+mod words;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,7 +35,9 @@ pub struct Executors {
 pub struct Engine {
     app: Arc<App>,
     executors: Executors,
-    running: Mutex<JoinSet<()>>,
+    running: Mutex<JoinSet<RunNumber>>,
+    /// What this engine carries out now.
+    own: Mutex<BTreeSet<RunNumber>>,
     /// Takes only this run; for a command that follows its own.
     only: Option<RunNumber>,
     most: usize,
@@ -47,7 +53,7 @@ impl Engine {
     /// An engine that takes every run.
     #[must_use]
     pub fn new(app: Arc<App>, executors: Executors) -> Self {
-        Self { app, executors, running: Mutex::new(JoinSet::new()), only: None, most: MOST_RUNS }
+        Self { app, executors, running: Mutex::new(JoinSet::new()), own: Mutex::default(), only: None, most: MOST_RUNS }
     }
 
     /// An engine that takes only one run.
@@ -65,11 +71,19 @@ impl Engine {
         let mut done = self.app.pass_time().await?;
         done += self.app.settle_events().await?;
         while self.under_way() < self.most {
-            let Some(assignment) = self.app.next_assignment(self.only).await? else { break };
+            let own = lock(&self.own).clone();
+            let orphan = self.app.next_orphan(self.only, &own).await?;
+            let next = match orphan {
+                Some(orphan) => Some(orphan),
+                None => self.app.next_assignment(self.only).await?,
+            };
+            let Some(assignment) = next else { break };
             done += 1;
-            let (app, executors) = (Arc::clone(&self.app), self.executors.clone());
-            self.with_running(|set| {
-                set.spawn(assignment::carry_out(app, executors, assignment));
+            let (app, executors, number) = (Arc::clone(&self.app), self.executors.clone(), assignment.number);
+            lock(&self.own).insert(number);
+            lock(&self.running).spawn(async move {
+                assignment::carry_out(app, executors, assignment).await;
+                number
             });
         }
         Ok(done)
@@ -78,8 +92,9 @@ impl Engine {
     /// Waits until everything that this engine started has ended.
     pub async fn settle(&self) {
         loop {
-            let mut set = self.with_running(std::mem::take);
+            let mut set = std::mem::take(&mut *lock(&self.running));
             if set.is_empty() {
+                lock(&self.own).clear();
                 return;
             }
             while set.join_next().await.is_some() {}
@@ -111,15 +126,18 @@ impl Engine {
     }
 
     fn under_way(&self) -> usize {
-        self.with_running(|set| {
-            while set.try_join_next().is_some() {}
-            set.len()
-        })
+        let mut running = lock(&self.running);
+        while let Some(ended) = running.try_join_next() {
+            if let Ok(number) = ended {
+                lock(&self.own).remove(&number);
+            }
+        }
+        running.len()
     }
+}
 
-    fn with_running<T>(&self, work: impl FnOnce(&mut JoinSet<()>) -> T) -> T {
-        work(&mut self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
-    }
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Waits until the loops are told to stop, or nobody is left who could tell them.

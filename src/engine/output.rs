@@ -2,23 +2,40 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::app::App;
 use crate::domain::ids::{NodeName, RunNumber, StepName};
-use crate::domain::mask::Masker;
+use crate::domain::mask::{MaskStream, Masker, Piece};
+use crate::domain::time::Timestamp;
 use crate::exec;
 use crate::store::output::{LONGEST, Line, Stream, Writer};
 
 /// What the writer is told.
 pub(super) enum News {
-    /// Bytes of a stream of a step.
-    Bytes { node: NodeName, step: StepName, stream: Stream, bytes: Vec<u8> },
-    /// The step has ended: what is left of its lines is written.
-    Ended { node: NodeName, step: StepName },
+    /// Bytes of a stream of a step, and where in the stream on the node they end.
+    Bytes { node: NodeName, step: StepName, attempt: u32, stream: Stream, bytes: Vec<u8>, end: u64 },
+    /// The step has ended: what is left of its lines is written, and then it is said that they are.
+    Ended { node: NodeName, step: StepName, attempt: u32, stored: oneshot::Sender<()> },
     /// A remark of Interlock's own.
-    Remark { node: NodeName, step: StepName, text: String },
+    Remark { node: NodeName, step: StepName, attempt: u32, text: String },
+}
+
+impl News {
+    /// What an executor handed on.
+    pub(super) fn chunk(node: NodeName, step: StepName, attempt: u32, chunk: exec::Chunk) -> Self {
+        let stream = match chunk.stream {
+            exec::Stream::Stdout => Stream::Stdout,
+            exec::Stream::Stderr => Stream::Stderr,
+            exec::Stream::Remark => {
+                let text = String::from_utf8_lossy(&chunk.bytes).into_owned();
+                return Self::Remark { node, step, attempt, text };
+            }
+        };
+        Self::Bytes { node, step, attempt, stream, bytes: chunk.bytes, end: chunk.end }
+    }
 }
 
 /// What became of the output.
@@ -30,10 +47,8 @@ pub(super) struct Written {
     pub(super) truncated: bool,
 }
 
-struct Pipe {
-    masked: crate::domain::mask::MaskStream,
-    line: Vec<u8>,
-}
+/// How often the length of a growing log is noted in the database.
+const NOTE: Duration = Duration::from_millis(250);
 
 /// Writes until every sender is gone.
 pub(super) async fn write(
@@ -43,10 +58,10 @@ pub(super) async fn write(
     masker: Masker,
     mut news: mpsc::Receiver<News>,
 ) -> Written {
-    let mut pipes: BTreeMap<(NodeName, StepName, &'static str), Pipe> = BTreeMap::new();
+    let mut pipes = Pipes { masker, open: BTreeMap::new() };
     let mut written = Written::default();
     let (data, number) = (app.settings.data.clone(), run);
-    let opened = tokio::task::spawn_blocking(move || Writer::open(&data, number)).await;
+    let opened = tokio::task::spawn_blocking(move || Writer::open(&data, number, fence)).await;
     let mut writer = match opened {
         Ok(Ok(writer)) => Some(writer),
         Ok(Err(error)) => {
@@ -56,42 +71,27 @@ pub(super) async fn write(
         }
         Err(_) => None,
     };
-    let mut batch = Vec::with_capacity(256);
-    while news.recv_many(&mut batch, 256).await > 0 {
+    let mut batch = Vec::with_capacity(64);
+    let mut noted = tokio::time::Instant::now();
+    while news.recv_many(&mut batch, 64).await > 0 {
         let mut lines = Vec::new();
+        let mut waiting = Vec::new();
+        let at = app.clock().now();
         for one in batch.drain(..) {
-            take(&app, &masker, &mut pipes, one, &mut lines);
+            pipes.take(at, one, &mut lines, &mut waiting);
         }
-        if lines.is_empty() {
-            continue;
+        if !lines.is_empty() {
+            writer = append(run, writer, lines, &mut written).await;
         }
-        let Some(mut own) = writer.take() else {
-            written.truncated = true;
-            continue;
-        };
-        // Writing may block on the disk; the writer travels to a thread that may, and back.
-        let outcome = tokio::task::spawn_blocking(move || {
-            let outcome = own.append(&lines);
-            (own, outcome)
-        })
-        .await;
-        match outcome {
-            Ok((own, Ok(length))) => {
-                written.bytes = length;
-                writer = Some(own);
-            }
-            Ok((own, Err(error))) => {
-                if !written.truncated {
-                    tracing::error!(run.number = run.get(), error.cause = %error, "some output of a run could not be kept");
-                }
-                written.truncated = true;
-                writer = Some(own);
-            }
-            Err(_) => written.truncated = true,
+        for stored in waiting {
+            // A step that is being let go of does not wait any more.
+            let _ = stored.send(());
         }
-        // A lost lease shows elsewhere; here only the length is noted.
-        if app.report_log(run, fence, written.bytes, written.truncated).await.is_ok() {
-            app.live.run_changed(run);
+        app.live.run_changed(run);
+        if noted.elapsed() >= NOTE {
+            noted = tokio::time::Instant::now();
+            // A lost lease shows elsewhere; here only the length is noted, and noted again at the end.
+            let _ = app.report_log(run, fence, written.bytes, written.truncated).await;
         }
     }
     if let Some(own) = writer {
@@ -101,74 +101,125 @@ pub(super) async fn write(
     written
 }
 
-fn take(
-    app: &App,
-    masker: &Masker,
-    pipes: &mut BTreeMap<(NodeName, StepName, &'static str), Pipe>,
-    news: News,
-    lines: &mut Vec<Line>,
-) {
-    let at = app.clock().now();
-    match news {
-        News::Bytes { node, step, stream, bytes } => {
-            let key = (node.clone(), step.clone(), stream.as_str());
-            let pipe = pipes.entry(key).or_insert_with(|| Pipe { masked: masker.stream(), line: Vec::new() });
-            let clean = pipe.masked.push(&bytes);
-            cut(&mut pipe.line, &clean, |bytes, ended| {
-                lines.push(Line { at, node: node.clone(), step: step.clone(), stream, bytes, ended });
-            });
+/// Appends on a thread that may block on the disk; the writer travels there and back.
+async fn append(run: RunNumber, writer: Option<Writer>, lines: Vec<Line>, written: &mut Written) -> Option<Writer> {
+    let Some(mut own) = writer else {
+        written.truncated = true;
+        return None;
+    };
+    let outcome = tokio::task::spawn_blocking(move || {
+        let outcome = own.append(&lines);
+        (own, outcome)
+    })
+    .await;
+    match outcome {
+        Ok((own, Ok(length))) => {
+            written.bytes = length;
+            Some(own)
         }
-        News::Ended { node, step } => {
-            for stream in [Stream::Stdout, Stream::Stderr] {
-                let Some(mut pipe) = pipes.remove(&(node.clone(), step.clone(), stream.as_str())) else { continue };
-                let rest = pipe.masked.finish();
-                let mut push = |bytes, ended| {
-                    lines.push(Line { at, node: node.clone(), step: step.clone(), stream, bytes, ended });
-                };
-                cut(&mut pipe.line, &rest, &mut push);
-                if !pipe.line.is_empty() {
-                    push(std::mem::take(&mut pipe.line), false);
+        Ok((own, Err(error))) => {
+            if !written.truncated {
+                tracing::error!(run.number = run.get(), error.cause = %error, "some output of a run could not be kept");
+            }
+            written.truncated = true;
+            Some(own)
+        }
+        Err(_) => {
+            written.truncated = true;
+            None
+        }
+    }
+}
+
+/// The streams that are open, each behind its mask.
+struct Pipes {
+    masker: Masker,
+    open: BTreeMap<(NodeName, StepName, u32, Stream), Pipe>,
+}
+
+struct Pipe {
+    masked: MaskStream,
+    line: Vec<u8>,
+    /// Bytes of the stream on the node up to the end of `line`.
+    at: u64,
+}
+
+impl Pipes {
+    fn take(&mut self, at: Timestamp, news: News, lines: &mut Vec<Line>, waiting: &mut Vec<oneshot::Sender<()>>) {
+        match news {
+            News::Bytes { node, step, attempt, stream, bytes, end } => {
+                let begin = end.saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
+                let key = (node.clone(), step.clone(), attempt, stream);
+                let masker = &self.masker;
+                let pipe = self.open.entry(key).or_insert_with(|| Pipe {
+                    masked: masker.stream_from(begin),
+                    line: Vec::new(),
+                    at: begin,
+                });
+                let pieces = pipe.masked.push(&bytes);
+                pipe.cut(pieces, |bytes, source, ended| {
+                    let (node, step) = (node.clone(), step.clone());
+                    lines.push(Line { at, node, step, attempt, stream, source, bytes, ended });
+                });
+            }
+            News::Ended { node, step, attempt, stored } => {
+                for stream in [Stream::Stdout, Stream::Stderr] {
+                    let key = (node.clone(), step.clone(), attempt, stream);
+                    let Some(mut pipe) = self.open.remove(&key) else { continue };
+                    let rest = pipe.masked.finish();
+                    let mut push = |bytes, source, ended| {
+                        let (node, step) = (node.clone(), step.clone());
+                        lines.push(Line { at, node, step, attempt, stream, source, bytes, ended });
+                    };
+                    pipe.cut(rest, &mut push);
+                    if !pipe.line.is_empty() {
+                        push(std::mem::take(&mut pipe.line), pipe.at, false);
+                    }
+                }
+                waiting.push(stored);
+            }
+            News::Remark { node, step, attempt, text } => {
+                for line in text.lines() {
+                    let bytes = line.as_bytes().iter().copied().take(LONGEST).collect();
+                    let (node, step) = (node.clone(), step.clone());
+                    let stream = Stream::System;
+                    lines.push(Line { at, node, step, attempt, stream, source: 0, bytes, ended: true });
                 }
             }
         }
-        News::Remark { node, step, text } => {
-            for line in text.lines() {
-                let bytes = line.as_bytes().iter().copied().take(LONGEST).collect();
-                lines.push(Line {
-                    at,
-                    node: node.clone(),
-                    step: step.clone(),
-                    stream: Stream::System,
-                    bytes,
-                    ended: true,
-                });
+    }
+}
+
+impl Pipe {
+    /// Adds pieces to the line; gives every line that is complete, or as long as an entry may be, to `done`, with the
+    /// place in the stream where it ends. What stands for a secret is never cut.
+    fn cut(&mut self, pieces: Vec<Piece>, mut done: impl FnMut(Vec<u8>, u64, bool)) {
+        for Piece { bytes, secret, end } in pieces {
+            if secret {
+                if self.line.len() + bytes.len() > LONGEST {
+                    done(std::mem::take(&mut self.line), self.at, false);
+                }
+                self.line.extend_from_slice(&bytes);
+                self.at = end;
+                continue;
+            }
+            self.at = end - u64::try_from(bytes.len()).unwrap_or(0);
+            for piece in bytes.split_inclusive(|b| *b == b'\n') {
+                let (body, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |body| (body, true));
+                let mut rest = body;
+                while self.line.len() + rest.len() > LONGEST {
+                    let (now, later) = rest.split_at(LONGEST - self.line.len());
+                    self.line.extend_from_slice(now);
+                    self.at += u64::try_from(now.len()).unwrap_or(0);
+                    done(std::mem::take(&mut self.line), self.at, false);
+                    rest = later;
+                }
+                self.line.extend_from_slice(rest);
+                self.at += u64::try_from(rest.len()).unwrap_or(0) + u64::from(ended);
+                if ended {
+                    done(std::mem::take(&mut self.line), self.at, true);
+                }
             }
         }
-    }
-}
-
-/// Adds bytes to a line; gives every line that is complete, or as long as an entry may be, to `done`.
-fn cut(line: &mut Vec<u8>, bytes: &[u8], mut done: impl FnMut(Vec<u8>, bool)) {
-    for piece in bytes.split_inclusive(|b| *b == b'\n') {
-        let (body, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |body| (body, true));
-        let mut rest = body;
-        while line.len() + rest.len() > LONGEST {
-            let (now, later) = rest.split_at(LONGEST - line.len());
-            line.extend_from_slice(now);
-            done(std::mem::take(line), false);
-            rest = later;
-        }
-        line.extend_from_slice(rest);
-        if ended {
-            done(std::mem::take(line), true);
-        }
-    }
-}
-
-/// The stream of an executor's chunk.
-pub(super) fn stream_of(stream: exec::Stream) -> Stream {
-    match stream {
-        exec::Stream::Stdout => Stream::Stdout,
-        exec::Stream::Stderr => Stream::Stderr,
     }
 }

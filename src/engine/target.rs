@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::command::option_variable;
-use crate::domain::ids::{HostName, KeyPath};
+use crate::domain::ids::{HostName, KeyPath, Ticket};
 use crate::domain::plan::{Plan, PlannedAction, PlannedNode, PlannedStep, PlannedValue};
 use crate::domain::secret::SecretText;
 use crate::exec::enrol::HostKey;
-use crate::exec::{EnvValue, StepRequest, Target, UploadedFile};
+use crate::exec::{Earlier, EnvValue, Known, StepRequest, Target, UploadedFile};
 
 /// What is read once for a whole run: host keys, private keys, secrets and files.
 pub(super) struct Supplies {
@@ -92,15 +92,8 @@ impl Supplies {
         })
     }
 
-    /// What to run on a node. Values travel beside the author's text, never in it.
-    pub(super) fn request(
-        &self,
-        run: i64,
-        plan: &Plan,
-        node: &PlannedNode,
-        step: &PlannedStep,
-        attempt: u32,
-    ) -> StepRequest {
+    /// What to run on a node, as a first try. Values travel beside the author's text, never in it.
+    pub(super) fn request(&self, run: i64, plan: &Plan, node: &PlannedNode, step: &PlannedStep) -> StepRequest {
         let (interpreter, body) = match &step.action {
             PlannedAction::Run { command } => ("/bin/sh".to_owned(), command.clone()),
             PlannedAction::Script { body, interpreter } => (interpreter.clone(), body.clone()),
@@ -125,12 +118,22 @@ impl Supplies {
         StepRequest {
             run,
             step: step.name.to_string(),
-            attempt,
+            attempt: 1,
             interpreter,
             body: body.into_bytes(),
             env,
             files: self.files.clone(),
             timeout: step.timeout.map(crate::domain::time::Seconds::to_std),
+            ticket: fresh_ticket(),
+            fence: 0,
+            earlier: Earlier::Never,
+            known: Known::default(),
         }
     }
+}
+
+/// A name that no other step's directory has.
+#[expect(clippy::expect_used, reason = "a UUID is 32 hexadecimal digits")]
+pub(super) fn fresh_ticket() -> Ticket {
+    Ticket::parse(&uuid::Uuid::new_v4().simple().to_string()).expect("a UUID is a ticket")
 }

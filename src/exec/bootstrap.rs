@@ -1,43 +1,47 @@
-//! The fixed programs that a node runs for us. No value is ever part of them.
+//! The fixed program that a node runs for us. No value is ever part of it.
 
 use std::sync::LazyLock;
 
-/// The one command that a login shell sees. It reads one line from standard input and runs it in `/bin/sh`.
-///
-/// Login shells differ in what they do with quotes; this text has only characters that mean the same between single
-/// quotes in sh, bash, dash, zsh, ksh, tcsh and fish: no `!`, no backslash, no newline, no single quote.
-pub(super) const LOADER: &str = concat!("exec /bin/sh -c '", "IFS= read -r il && eval \"$il\"", "'");
+/// The program: see `node.sh`.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| one_line(include_str!("node.sh")));
 
-/// The same for a local `sh -c`.
-pub(super) const LOADER_PROGRAM: &str = "IFS= read -r il && eval \"$il\"";
+/// Bytes of the head that says what is wanted.
+const HEAD: usize = 256;
 
-/// Runs a step: see `bootstrap.sh`.
-pub(super) static RUN: LazyLock<String> = LazyLock::new(|| one_line(include_str!("bootstrap.sh")));
+/// What `/bin/sh` runs: it reads head and program, which have a fixed length, and nothing more, and runs the program. So
+/// nobody who lists the node's processes has to read all of it.
+pub(super) static LOADER: LazyLock<String> =
+    LazyLock::new(|| format!("il=$(head -c {}) && eval \"${{il#*|}}\"", HEAD + 1 + PROGRAM.len()));
 
-/// Stops a step: see `stop.sh`.
-pub(super) static STOP: LazyLock<String> = LazyLock::new(|| one_line(include_str!("stop.sh")));
+/// The one command that a login shell sees.
+pub(super) static COMMAND: LazyLock<String> = LazyLock::new(|| format!("exec /bin/sh -c '{}'", *LOADER));
+
+/// What goes to the loader first: words that say what is wanted, and the program. Nothing may follow before it answers.
+pub(super) fn opening(words: &str) -> String {
+    format!("{words:<HEAD$}|{}", *PROGRAM)
+}
 
 fn one_line(program: &str) -> String {
-    let mut line = program.lines().map(str::trim).filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join(" ");
-    line.push('\n');
-    line
+    program.lines().map(str::trim).filter(|l| !l.starts_with('#')).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Login shells differ in what they do with quotes; this has only characters that mean the same between single
+    /// quotes in sh, bash, dash, zsh, ksh, tcsh and fish: no `!`, no backslash, no line break, no single quote.
     #[test]
-    fn the_loader_means_the_same_in_every_login_shell() {
-        assert!(LOADER.contains(LOADER_PROGRAM));
-        assert!(!LOADER_PROGRAM.contains(['\'', '!', '\\', '\n', '`']));
+    fn the_command_means_the_same_in_every_login_shell() {
+        assert!(!LOADER.contains(['\'', '!', '\\', '\n', '`']) && LOADER.is_ascii());
     }
 
     #[test]
-    fn programs_are_one_line_each() {
-        for program in [&*RUN, &*STOP] {
-            assert_eq!(program.matches('\n').count(), 1);
-            assert!(program.len() < 4_096, "{}", program.len());
-        }
+    fn the_opening_has_the_length_that_the_loader_reads() {
+        let longest = format!("{0} step {0} {1} 10 {1} {1} {1} {1}", "f".repeat(32), u64::MAX);
+        let opening = opening(&longest);
+        assert!(LOADER.contains(&format!("head -c {})", opening.len())), "{}", *LOADER);
+        assert_eq!(opening.find('|'), Some(HEAD));
+        assert!(PROGRAM.is_ascii() && !PROGRAM.contains(['\n', '\r', '\t']));
     }
 }

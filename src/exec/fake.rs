@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::{Notify, mpsc};
 
-use super::{CancelSignal, Chunk, Executor, StepOutcome, StepRequest, Stream, Target};
+use super::{CancelSignal, Chunk, Ended, Executor, StepOutcome, StepRequest, Stream, Target};
 
 /// Answers by node and step, and remembers what it was asked. Without a script a step ends with 0.
 #[derive(Debug, Clone, Default)]
@@ -72,7 +72,9 @@ impl Script {
     /// Writes this to standard output first.
     #[must_use]
     pub fn says(mut self, text: &str) -> Self {
-        self.output.push(Chunk { stream: Stream::Stdout, bytes: text.as_bytes().to_vec() });
+        let before = self.output.last().map_or(0, |chunk| chunk.end);
+        let end = before + u64::try_from(text.len()).unwrap_or(u64::MAX);
+        self.output.push(Chunk { stream: Stream::Stdout, bytes: text.as_bytes().to_vec(), end });
         self
     }
 }
@@ -129,7 +131,7 @@ impl Executor for FakeExecutor {
         request: &'a StepRequest,
         output: mpsc::Sender<Chunk>,
         mut cancel: CancelSignal,
-    ) -> BoxFuture<'a, StepOutcome> {
+    ) -> BoxFuture<'a, Ended> {
         async move {
             let script = self.next(target.node.as_str(), &request.step);
             lock(&self.shared.calls).push(Call { target: target.clone(), request: request.clone() });
@@ -138,7 +140,7 @@ impl Executor for FakeExecutor {
                 // A test that does not read the output does not want it.
                 let _ = output.send(chunk).await;
             }
-            match script.end {
+            let outcome = match script.end {
                 End::With(outcome) => outcome,
                 End::OnCancel(outcome) => {
                     cancel.given().await;
@@ -148,7 +150,8 @@ impl Executor for FakeExecutor {
                     () = release.notified() => outcome,
                     () = cancel.given() => StepOutcome::Canceled,
                 },
-            }
+            };
+            Ended::plain(outcome)
         }
         .boxed()
     }

@@ -1,25 +1,27 @@
 //! Execution on nodes: the executor trait and its ssh, local and fake forms.
 //!
 //! Promises that a value reaches a step's process byte for byte or not at all, that no value and no secret ever stands
-//! in an argv, and that an outcome is what the node said: never a guess. Knows neither jobs nor approvals nor the
-//! database; what may run was decided before.
+//! in an argv, that a ticket is started once on its node however often the start is sent, and that an outcome is what the
+//! node said: never a guess. Knows neither jobs nor approvals nor the database; what may run was decided before.
 
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, watch};
 
-use crate::domain::ids::{HostName, NodeName, RemoteUser};
+use crate::domain::ids::{HostName, NodeName, RemoteUser, Ticket};
 use crate::domain::node::Jump;
 use crate::domain::secret::SecretText;
 
 mod bootstrap;
-mod conversation;
 pub mod enrol;
 pub mod fake;
 mod frames;
 pub mod local;
+mod session;
 pub mod ssh;
+mod step;
+mod stop;
 mod wire;
 
 /// Where a step runs and how to get there.
@@ -60,8 +62,36 @@ pub struct StepRequest {
     pub env: Vec<(String, EnvValue)>,
     /// Uploaded files.
     pub files: Vec<UploadedFile>,
-    /// How long it may take; then it is stopped.
+    /// How long it may take; then the node stops it, also when no server is there any more. Rounded up to seconds.
     pub timeout: Option<Duration>,
+    /// Names its directory on the node.
+    pub ticket: Ticket,
+    /// Counts who took the run: a node refuses a server that is behind another one.
+    pub fence: i64,
+    /// Whether it may have been started before.
+    pub earlier: Earlier,
+    /// How much of its output is known already, when it was.
+    pub known: Known,
+}
+
+/// Whether a step may have been started before this call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// No: its ticket was never sent.
+    Never,
+    /// Perhaps, this long ago at most. A node that was booted since then is not asked to start it again.
+    Perhaps(Duration),
+    /// Yes: it is followed and not started.
+    Surely,
+}
+
+/// Bytes of a step's output that are known already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Of standard output.
+    pub out: u64,
+    /// Of standard error.
+    pub err: u64,
 }
 
 /// A variable's value.
@@ -100,6 +130,8 @@ pub enum Stream {
     Stdout,
     /// Standard error.
     Stderr,
+    /// Interlock's own words about the step: a lost connection, another way of running it.
+    Remark,
 }
 
 impl Stream {
@@ -109,6 +141,7 @@ impl Stream {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
+            Self::Remark => "remark",
         }
     }
 }
@@ -120,6 +153,8 @@ pub struct Chunk {
     pub stream: Stream,
     /// At least one byte.
     pub bytes: Vec<u8>,
+    /// How many bytes of the stream there were up to the end of this piece; 0 for remarks.
+    pub end: u64,
 }
 
 /// How a step ended.
@@ -145,17 +180,50 @@ pub enum StepOutcome {
     },
 }
 
+/// What became of a step.
+pub struct Ended {
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// To be given once outcome and output are stored.
+    pub receipt: Receipt,
+}
+
+impl Ended {
+    /// An end that leaves nothing on a node.
+    #[must_use]
+    pub fn plain(outcome: StepOutcome) -> Self {
+        Self { outcome, receipt: Receipt(None) }
+    }
+}
+
+/// Tells the node that the server has everything, so that it may forget the output. One that is dropped tells nothing:
+/// the node keeps it all, and whoever follows the ticket next gets the same answer.
+pub struct Receipt(Option<BoxFuture<'static, ()>>);
+
+impl Receipt {
+    pub(crate) fn new(give: BoxFuture<'static, ()>) -> Self {
+        Self(Some(give))
+    }
+
+    /// Tells it.
+    pub async fn give(self) {
+        if let Some(give) = self.0 {
+            give.await;
+        }
+    }
+}
+
 /// Runs steps. Boxed futures keep the trait usable as `dyn`.
 pub trait Executor: Send + Sync {
-    /// Runs one step to its end. Output goes to `output` as it comes; when nobody listens any more it is thrown away.
-    /// Dropping the future stops nothing on the node; use `cancel`.
+    /// Runs one step to its end, or follows it when it was started before. Output goes to `output` as it comes; when
+    /// nobody listens any more it is thrown away. Dropping the future stops nothing on the node; use `cancel`.
     fn run_step<'a>(
         &'a self,
         target: &'a Target,
         request: &'a StepRequest,
         output: mpsc::Sender<Chunk>,
         cancel: CancelSignal,
-    ) -> BoxFuture<'a, StepOutcome>;
+    ) -> BoxFuture<'a, Ended>;
 }
 
 /// Asks the steps of its [`CancelSignal`] to stop.

@@ -1,4 +1,4 @@
-//! What a step's bootstrap gets on standard input: lengths and encoded fields, then raw bytes.
+//! The header of a step as `node.sh` reads it: counts and fields, then raw bytes.
 
 use super::StepRequest;
 
@@ -33,22 +33,34 @@ pub(super) enum BadRequest {
     Interpreter(String),
 }
 
-/// The sizes line, header and raw bytes in one.
+/// A script up to this size travels as a field, which the node reads without another process; a longer one as it is.
+const INLINE: usize = 16 * 1024;
+
+/// Counts, header and raw bytes in one.
 pub(super) fn payload(request: &StepRequest) -> Result<zeroize::Zeroizing<Vec<u8>>, BadRequest> {
-    let mut header = zeroize::Zeroizing::new(String::new());
-    let interpreter: Vec<&str> = request.interpreter.split_ascii_whitespace().collect();
-    if interpreter.is_empty() || request.interpreter.contains('\0') || request.interpreter.starts_with('-') {
+    let mut header = zeroize::Zeroizing::new(Vec::new());
+    let words: Vec<&str> = request.interpreter.split_ascii_whitespace().collect();
+    if words.is_empty() || request.interpreter.contains('\0') || request.interpreter.starts_with('-') {
         return Err(BadRequest::Interpreter(request.interpreter.clone()));
-    }
-    header.push_str(&format!("{}\n", interpreter.len()));
-    for word in interpreter {
-        field(&mut header, word);
     }
     if request.env.iter().map(|(name, value)| name.len() + value.text().len() + 2).sum::<usize>() > LARGEST_ENVIRONMENT
     {
         return Err(BadRequest::Environment);
     }
-    header.push_str(&format!("{}\n", request.env.len()));
+    for word in &words {
+        field(&mut header, word.as_bytes());
+    }
+    for file in &request.files {
+        if !is_variable(&file.variable) {
+            return Err(BadRequest::Name(file.variable.clone()));
+        }
+        if file.name.is_empty() || matches!(file.name.as_str(), "." | "..") || file.name.contains(['/', '\0']) {
+            return Err(BadRequest::File(file.name.clone()));
+        }
+        field(&mut header, file.variable.as_bytes());
+        field(&mut header, file.name.as_bytes());
+        field(&mut header, file.bytes.len().to_string().as_bytes());
+    }
     for (name, value) in &request.env {
         let value = value.text();
         if !is_variable(name) {
@@ -60,30 +72,23 @@ pub(super) fn payload(request: &StepRequest) -> Result<zeroize::Zeroizing<Vec<u8
         if value.len() > LONGEST_VALUE {
             return Err(BadRequest::Long(name.clone()));
         }
-        header.push_str(&format!("{name}\n"));
-        field(&mut header, value);
+        let pair = zeroize::Zeroizing::new(format!("{name}={value}"));
+        field(&mut header, pair.as_bytes());
     }
-    header.push_str(&format!("{}\n", request.files.len()));
-    let mut raw_size = request.body.len();
-    for file in &request.files {
-        if !is_variable(&file.variable) {
-            return Err(BadRequest::Name(file.variable.clone()));
-        }
-        if file.name.is_empty() || matches!(file.name.as_str(), "." | "..") || file.name.contains(['/', '\0']) {
-            return Err(BadRequest::File(file.name.clone()));
-        }
-        header.push_str(&format!("{}\n", file.variable));
-        field(&mut header, &file.name);
-        header.push_str(&format!("{}\n", file.bytes.len()));
-        raw_size += file.bytes.len();
-    }
-    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(header.len() + raw_size + 32));
-    out.extend_from_slice(format!("{} {raw_size}\n", header.len()).as_bytes());
-    out.extend_from_slice(header.as_bytes());
+    // A shell's variable holds no NUL.
+    let inline = request.body.len() <= INLINE && !request.body.contains(&0);
+    field(&mut header, if inline { &request.body } else { &[] });
+    field(&mut header, b"end");
+    let behind: &[u8] = if inline { &[] } else { &request.body };
+    let raw = request.files.iter().map(|f| f.bytes.len()).sum::<usize>() + behind.len();
+    let mut out = zeroize::Zeroizing::new(Vec::with_capacity(header.len() + raw + 32));
+    let counts = format!("{} {} {} {raw}\n", words.len(), request.files.len(), request.env.len());
+    out.extend_from_slice(counts.as_bytes());
+    out.extend_from_slice(&header);
     for file in &request.files {
         out.extend_from_slice(&file.bytes);
     }
-    out.extend_from_slice(&request.body);
+    out.extend_from_slice(behind);
     Ok(out)
 }
 
@@ -96,14 +101,20 @@ fn is_variable(name: &str) -> bool {
         && !["LD_", "DYLD_", "il_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
-/// One line in the form that `printf %b` decodes: printable ASCII as it is, everything else as `\0` and octal digits.
-fn field(out: &mut String, value: &str) {
-    for byte in value.bytes() {
-        match byte {
-            b'\\' => out.push_str("\\0134"),
-            0x20..=0x7e => out.push(char::from(byte)),
-            _ => out.push_str(&format!("\\0{byte:03o}")),
+/// One line: as it is where that is printable ASCII, otherwise in the form that `printf %b` decodes.
+fn field(out: &mut Vec<u8>, value: &[u8]) {
+    if value.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        out.push(b'=');
+        out.extend_from_slice(value);
+    } else {
+        out.push(b'%');
+        for byte in value {
+            match byte {
+                b'\\' => out.extend_from_slice(b"\\0134"),
+                0x20..=0x7e => out.push(*byte),
+                _ => out.extend_from_slice(format!("\\0{byte:03o}").as_bytes()),
+            }
         }
     }
-    out.push('\n');
+    out.push(b'\n');
 }

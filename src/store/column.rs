@@ -15,7 +15,7 @@ use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
     ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, OptionName, ProjectName,
-    RoleName, RunNumber, StepName, UserName,
+    RoleName, RunNumber, StepName, Ticket, UserName,
 };
 use crate::domain::plan::Origin;
 use crate::domain::run::{State, StepState};
@@ -76,6 +76,7 @@ reads_text! {
     KeyPath, "a key path", |t| KeyPath::parse(t).ok();
     OptionName, "an option name", |t| OptionName::parse(t).ok();
     StepName, "a step name", |t| StepName::parse(t).ok();
+    Ticket, "a ticket", |t| Ticket::parse(t).ok();
     Digest, "a digest", |t| Digest::parse(t).ok();
     Principal, "a principal", Principal::parse;
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();

@@ -181,6 +181,7 @@ diesel::table! {
         concurrency_key -> Nullable<Text>,
         log_bytes -> BigInt,
         log_truncated -> Bool,
+        worked_ms -> BigInt,
     }
 }
 
@@ -213,6 +214,7 @@ diesel::table! {
         message -> Text,
         started_at -> Nullable<Timestamp>,
         ended_at -> Nullable<Timestamp>,
+        ticket -> Nullable<Text>,
     }
 }
 

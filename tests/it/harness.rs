@@ -88,6 +88,7 @@ impl TestApp {
             data: data.path().to_owned(),
             public_url: "http://127.0.0.1".to_owned(),
             server: "test-server".to_owned(),
+            is_gone: |_| false,
         };
         let file = || data.path().join("interlock.db").display().to_string();
         let url = postgres.as_ref().map_or_else(file, |fresh| fresh.url.clone());

@@ -10,8 +10,8 @@ use interlock::app::nodes::AcceptedKey;
 use interlock::domain::approval::{Need, RequestState, Signature, Verdict, missing};
 use interlock::domain::ids::{NodeName, RoleName, RunNumber};
 use interlock::domain::run::{RunEvent, State, StepState, first, next};
-use interlock::exec::StepOutcome;
 use interlock::exec::fake::Script;
+use interlock::exec::{Earlier, StepOutcome};
 use proptest::prelude::*;
 
 use crate::harness::{TestApp, noon, operator, project_name, user};
@@ -501,17 +501,28 @@ fn waiting_requests_outlive_the_server() {
 }
 
 #[test]
-fn a_run_whose_server_died_is_unknown_and_not_started_again() {
+fn a_run_whose_server_died_is_gone_on_with_under_its_ticket() {
     let test = world(&[job("slow", ", concurrency: 1", "")]);
     test.steps().script("n1", "one", Script::hangs());
+    test.steps().script("n1", "one", Script::exits(0));
     let run = ask(&test, "slow");
     test.step();
     test.until_started(1);
     let test = test.restart();
     test.settle();
-    assert_eq!(test.state(run), State::Running);
+    // Nobody else touches it as long as its server may be alive.
+    assert_eq!((test.state(run), test.steps().calls().len()), (State::Running, 1));
     test.clock.advance(TimeDelta::seconds(31));
     test.settle();
-    assert_eq!(test.state(run), State::Unknown);
-    assert_eq!(test.steps().calls().len(), 1);
+    assert_eq!(test.state(run), State::Succeeded);
+    let calls = test.steps().calls();
+    let first: Vec<_> = calls.iter().filter(|c| c.target.node.as_str() == "n1" && c.request.step == "one").collect();
+    assert_eq!(first.len(), 2);
+    assert_eq!((first[0].request.fence, first[0].request.earlier), (1, Earlier::Never));
+    assert_eq!((first[1].request.fence, &first[1].request.ticket), (2, &first[0].request.ticket));
+    assert!(matches!(first[1].request.earlier, Earlier::Perhaps(_)), "{:?}", first[1].request.earlier);
+    let tickets: std::collections::BTreeSet<_> = calls.iter().map(|c| c.request.ticket.clone()).collect();
+    assert_eq!(tickets.len(), calls.len() - 1, "every other step has a ticket of its own");
+    let record: Vec<String> = test.record().into_iter().map(|e| e.act.action).collect();
+    assert!(record.contains(&"run.taken_over".to_owned()), "{record:?}");
 }

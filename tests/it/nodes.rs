@@ -3,18 +3,23 @@
 
 use std::time::{Duration, Instant};
 
-use interlock::domain::ids::{HostName, NodeName};
-use interlock::domain::mask::Masker;
+use interlock::domain::ids::{HostName, NodeName, Ticket};
+use interlock::domain::mask::{Masker, Piece};
 use interlock::domain::node::Jump;
 use interlock::domain::secret::SecretText;
 use interlock::exec::enrol;
 use interlock::exec::ssh::SshExecutor;
 use interlock::exec::{
-    CancelSignal, Chunk, EnvValue, Executor as _, StepOutcome, StepRequest, Stream, Target, UploadedFile, cancel_pair,
+    CancelSignal, Chunk, Earlier, EnvValue, Executor as _, Known, StepOutcome, StepRequest, Stream, Target,
+    UploadedFile, cancel_pair,
 };
 use tokio::sync::mpsc;
 
 use crate::sshd::{SHELLS, Sshd, other_key};
+
+pub(crate) fn ticket() -> Ticket {
+    Ticket::parse(&uuid::Uuid::new_v4().simple().to_string()).unwrap()
+}
 
 pub(crate) fn request(body: &str) -> StepRequest {
     StepRequest {
@@ -26,6 +31,10 @@ pub(crate) fn request(body: &str) -> StepRequest {
         env: Vec::new(),
         files: Vec::new(),
         timeout: Some(Duration::from_secs(60)),
+        ticket: ticket(),
+        fence: 1,
+        earlier: Earlier::Never,
+        known: Known::default(),
     }
 }
 
@@ -43,13 +52,14 @@ pub(crate) async fn run(executor: &SshExecutor, target: &Target, request: &StepR
             match chunk.stream {
                 Stream::Stdout => out.extend(chunk.bytes),
                 Stream::Stderr => err.extend(chunk.bytes),
+                Stream::Remark => {}
             }
         }
         (out, err)
     };
-    let (outcome, (out, err)) =
-        tokio::join!(executor.run_step(target, request, sender, CancelSignal::never()), collect);
-    Ended { outcome, out, err }
+    let (ended, (out, err)) = tokio::join!(executor.run_step(target, request, sender, CancelSignal::never()), collect);
+    ended.receipt.give().await;
+    Ended { outcome: ended.outcome, out, err }
 }
 
 fn executor() -> (SshExecutor, tempfile::TempDir) {
@@ -148,8 +158,8 @@ async fn a_canceled_step_is_gone_with_its_children() {
         handle.cancel();
         while receiver.recv().await.is_some() {}
     };
-    let (outcome, ()) = tokio::join!(executor.run_step(&target, &body, sender, signal), cancel);
-    assert_eq!(outcome, StepOutcome::Canceled);
+    let (ended, ()) = tokio::join!(executor.run_step(&target, &body, sender, signal), cancel);
+    assert_eq!(ended.outcome, StepOutcome::Canceled);
     assert_eq!(processes(&format!("^sleep {mark}")), 0);
     assert!(before.elapsed() < Duration::from_secs(25));
     executor.close().await;
@@ -167,18 +177,17 @@ async fn a_step_that_takes_too_long_is_stopped() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_unknown_and_the_next_step_connects_again() {
+async fn a_lost_connection_is_made_again_and_nothing_is_lost() {
     let sshd = Sshd::start();
     let (executor, _dir) = executor();
     let target = sshd.target("ilk-bash");
     // The step ends its own connection: the sshd process that serves it.
     let body = request(
-        "p=$$; while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; exit;; esac; [ $p -gt 1 ] || exit 9; done",
+        "echo before; d=$0; p=$(cut -d' ' -f1 ${d%/script}/begin); while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; break;; esac; [ $p -gt 1 ] || exit 9; done; echo after; echo late >&2; exit 7",
     );
     let ended = run(&executor, &target, &body).await;
-    assert!(matches!(ended.outcome, StepOutcome::Unknown { .. }), "{:?}", ended.outcome);
-    let ended = run(&executor, &target, &request("exit 5")).await;
-    assert_eq!(ended.outcome, StepOutcome::Exited(5));
+    assert_eq!(ended.outcome, StepOutcome::Exited(7));
+    assert_eq!((ended.out.as_slice(), ended.err.as_slice()), (b"before\nafter\n".as_slice(), b"late\n".as_slice()));
     executor.close().await;
 }
 
@@ -297,8 +306,9 @@ async fn no_secret_is_seen_in_any_process_list_or_left_behind() {
         std::fs::write(&pipe, "go\n").unwrap();
         while receiver.recv().await.is_some() {}
     };
-    let (outcome, ()) = tokio::join!(executor.run_step(&target, &step, sender, CancelSignal::never()), watch);
-    assert_eq!(outcome, StepOutcome::Exited(0));
+    let (ended, ()) = tokio::join!(executor.run_step(&target, &step, sender, CancelSignal::never()), watch);
+    ended.receipt.give().await;
+    assert_eq!(ended.outcome, StepOutcome::Exited(0));
     executor.close().await;
     drop(executor);
     let agents = format!("^ssh-agent.*{}", dir.path().display());
@@ -330,16 +340,18 @@ async fn a_secret_cut_in_two_writes_is_masked() {
                     shown.extend(out.push(&chunk.bytes));
                 }
                 Stream::Stderr => errors.extend(err.push(&chunk.bytes)),
+                Stream::Remark => {}
             }
         }
         shown.extend(out.finish());
         errors.extend(err.finish());
-        (shown, errors, chunks)
+        let text = |pieces: Vec<Piece>| pieces.into_iter().flat_map(|piece| piece.bytes).collect::<Vec<u8>>();
+        (text(shown), text(errors), chunks)
     };
     let target = sshd.target("ilk-dash");
-    let (outcome, (shown, errors, chunks)) =
+    let (ended, (shown, errors, chunks)) =
         tokio::join!(executor.run_step(&target, &step, sender, CancelSignal::never()), collect);
-    assert_eq!(outcome, StepOutcome::Exited(0));
+    assert_eq!(ended.outcome, StepOutcome::Exited(0));
     assert!(chunks > 1, "the test has to see the secret in pieces");
     assert_eq!(shown, b"a [secret] b ");
     assert!(errors.starts_with(b"[secret]") && errors.len() < 14, "{}", String::from_utf8_lossy(&errors));

@@ -1,9 +1,9 @@
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::domain::ids::{HostName, NodeName};
+use crate::domain::ids::{HostName, NodeName, Ticket};
 use crate::domain::secret::SecretText;
-use crate::exec::{EnvValue, Stream, UploadedFile, cancel_pair};
+use crate::exec::{Earlier, EnvValue, Known, StepOutcome, Stream, UploadedFile, cancel_pair};
 
 const SHELLS: [&[&str]; 4] = [&["/bin/sh"], &["busybox", "sh"], &["bash", "--posix"], &["dash"]];
 
@@ -20,6 +20,10 @@ fn target() -> Target {
     }
 }
 
+fn ticket() -> Ticket {
+    Ticket::parse(&uuid::Uuid::new_v4().simple().to_string()).unwrap()
+}
+
 fn request(body: &str) -> StepRequest {
     StepRequest {
         run: 1,
@@ -30,6 +34,10 @@ fn request(body: &str) -> StepRequest {
         env: vec![],
         files: vec![],
         timeout: None,
+        ticket: ticket(),
+        fence: 1,
+        earlier: Earlier::Never,
+        known: Known::default(),
     }
 }
 
@@ -47,12 +55,14 @@ async fn run(executor: &LocalExecutor, request: &StepRequest, cancel: CancelSign
             match chunk.stream {
                 Stream::Stdout => out.extend(chunk.bytes),
                 Stream::Stderr => err.extend(chunk.bytes),
+                Stream::Remark => {}
             }
         }
         (out, err)
     };
-    let (outcome, (out, err)) = tokio::join!(executor.run_step(&target, request, sender, cancel), collect);
-    (outcome, out, err)
+    let (ended, (out, err)) = tokio::join!(executor.run_step(&target, request, sender, cancel), collect);
+    ended.receipt.give().await;
+    (ended.outcome, out, err)
 }
 
 #[tokio::test]
@@ -99,7 +109,10 @@ async fn streams_stay_apart_and_the_directory_goes() {
         let text = String::from_utf8(out).unwrap();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!((lines[0], lines[2]), ("out", "0"));
-        assert!(lines[1].starts_with("/tmp/.interlock-") && !std::path::Path::new(lines[1]).exists(), "{text}");
+        // The mark that the ticket was used stays, what the step wrote goes.
+        let place = std::path::Path::new(lines[1]);
+        assert!(lines[1].starts_with("/root/.interlock/") && place.join("done").exists(), "{text}");
+        assert!(!place.join("out").exists() && !place.join("script").exists());
         assert_eq!(err, b"err");
     }
 }
@@ -129,8 +142,8 @@ async fn stopping_is_confirmed_by_the_group_being_gone() {
             handle.cancel();
             while receiver.recv().await.is_some() {}
         };
-        let (outcome, ()) = tokio::join!(executor.run_step(&target, &request, sender, signal), canceler);
-        assert_eq!(outcome, StepOutcome::Canceled, "{shell:?}");
+        let (ended, ()) = tokio::join!(executor.run_step(&target, &request, sender, signal), canceler);
+        assert_eq!(ended.outcome, StepOutcome::Canceled, "{shell:?}");
         let left = std::process::Command::new("pgrep").args(["-fc", &format!("^sleep {marker}")]).output().unwrap();
         assert_eq!(left.stdout, b"0\n", "{shell:?}");
     }
@@ -178,8 +191,8 @@ async fn a_slow_listener_loses_nothing_when_the_step_is_stopped() {
         }
         String::from_utf8(all).unwrap()
     };
-    let (outcome, all) = tokio::join!(executor.run_step(&target, &request, sender, signal), listener);
-    assert_eq!(outcome, StepOutcome::Canceled);
+    let (ended, all) = tokio::join!(executor.run_step(&target, &request, sender, signal), listener);
+    assert_eq!(ended.outcome, StepOutcome::Canceled);
     for (i, line) in all.lines().enumerate().take(all.lines().count() - 1) {
         assert_eq!(line, format!("line {i}"));
     }

@@ -2,18 +2,17 @@
 //!
 //! The login shell of a node sees one constant command; everything else arrives on its standard input. Host keys are
 //! strict against the project's own list, private keys live in agents' memory, and connections are kept warm.
-//! What stops a step is a second session; a supervisor that outlives the connection can take the place of the
-//! conversation behind [`SshExecutor::run_step`](crate::exec::Executor::run_step).
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use openssh::{Session, Stdio};
 use tokio::sync::mpsc;
 
-use super::conversation::{self, Channel, NotOpened, Shell};
-use super::{CancelSignal, Chunk, Executor, StepOutcome, StepRequest, Target, bootstrap};
+use super::session::{Channel, NotOpened, Shell};
+use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
 mod agent;
 mod config;
@@ -24,6 +23,7 @@ mod trouble;
 #[derive(Debug, Clone)]
 pub struct SshExecutor {
     pool: Arc<pool::Pool>,
+    patience: Duration,
 }
 
 impl SshExecutor {
@@ -33,7 +33,14 @@ impl SshExecutor {
     /// # Errors
     /// When the directory cannot be made.
     pub fn new(control_directory: &Path) -> std::io::Result<Self> {
-        Ok(Self { pool: Arc::new(pool::Pool::new(control_directory)?) })
+        Ok(Self { pool: Arc::new(pool::Pool::new(control_directory)?), patience: step::PATIENCE })
+    }
+
+    /// Gives up a node that is out of reach for so long, with what runs on it unknown; 15 minutes otherwise.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
     }
 
     /// Connects to the node and says why it cannot: for `node` pages and `doctor`.
@@ -63,10 +70,10 @@ impl Executor for SshExecutor {
         request: &'a StepRequest,
         output: mpsc::Sender<Chunk>,
         cancel: CancelSignal,
-    ) -> BoxFuture<'a, StepOutcome> {
+    ) -> BoxFuture<'a, Ended> {
         async move {
             let shell = NodeShell { pool: self.pool.clone(), target };
-            conversation::run_step(&shell, request, output, cancel).await
+            step::run(&shell, request, output, cancel, self.patience).await
         }
         .boxed()
     }
@@ -114,7 +121,7 @@ fn lost() -> NotOpened {
 async fn open(session: Arc<Session>, guard: Box<dyn std::any::Any + Send>) -> Result<Channel, NotOpened> {
     let broken = |e: String| ("connection_lost", format!("the node did not open a session: {e}"));
     let mut child = session
-        .arc_raw_command(bootstrap::LOADER)
+        .arc_raw_command(&*bootstrap::COMMAND)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -15,7 +15,7 @@ use super::config::{self, ControlDirectory};
 use super::trouble;
 use crate::domain::digest::Digest;
 use crate::exec::Target;
-use crate::exec::conversation::NotOpened;
+use crate::exec::session::NotOpened;
 
 /// sshd allows 10 sessions a connection by default; two stay free for stopping steps.
 const SESSIONS: usize = 8;

@@ -1,20 +1,25 @@
 //! One frame: its header line and its bytes.
 
-use std::io::{BufRead, Read};
+use std::io::{BufRead, Read, Write as _};
 
 use super::{Line, Stream};
 use crate::domain::ids::{NodeName, StepName};
 
-/// The longest header: two 20-digit numbers, a 16-digit one, a word, two names.
+/// The longest header: four 20-digit numbers, a 16-digit one, a word, two names.
 const LONGEST_HEADER: u64 = 512;
 
 /// Writes a frame.
 pub(super) fn encode(number: u64, line: &Line, out: &mut Vec<u8>) {
-    let Line { at, node, step, stream, bytes, ended } = line;
+    let Line { at, node, step, attempt, stream, source, bytes, ended } = line;
     let ending = if *ended { 'n' } else { '-' };
-    let header =
-        format!("{} {number} {} {} {node} {step} {ending}\n", bytes.len(), at.timestamp_micros(), stream.as_str());
-    out.extend_from_slice(header.as_bytes());
+    // Writing to a vector cannot fail.
+    let _ = writeln!(
+        out,
+        "{} {number} {} {} {node} {step} {attempt} {source} {ending}",
+        bytes.len(),
+        at.timestamp_micros(),
+        stream.as_str()
+    );
     out.extend_from_slice(bytes);
     out.push(b'\n');
 }
@@ -45,6 +50,8 @@ fn parse(header: &str) -> Option<(usize, u64, Line)> {
     let stream = Stream::parse(parts.next()?)?;
     let node = NodeName::parse(parts.next()?).ok()?;
     let step = StepName::parse(parts.next()?).ok()?;
+    let attempt = parts.next()?.parse().ok()?;
+    let source = parts.next()?.parse().ok()?;
     let ended = match parts.next()? {
         "n" => true,
         "-" => false,
@@ -53,5 +60,5 @@ fn parse(header: &str) -> Option<(usize, u64, Line)> {
     if length > super::LONGEST || parts.next().is_some() {
         return None;
     }
-    Some((length, number, Line { at, node, step, stream, bytes: Vec::new(), ended }))
+    Some((length, number, Line { at, node, step, attempt, stream, source, bytes: Vec::new(), ended }))
 }

@@ -4,11 +4,13 @@
 //! for byte, and a person can read the file with a pager:
 //!
 //! ```text
-//! LENGTH LINE MICROSECONDS STREAM NODE STEP ENDING\n
+//! LENGTH LINE MICROSECONDS STREAM NODE STEP ATTEMPT SOURCE ENDING\n
 //! BYTES\n
 //! ```
 //!
-//! `ENDING` is `n` for a line that ended with a line break and `-` for a piece of one. Offsets count over all segments.
+//! `ENDING` is `n` for a line that ended with a line break and `-` for a piece of one. `SOURCE` is how far into the
+//! stream's file on the node the line reaches, so that a server that takes a run over knows where to go on. Offsets count
+//! over all segments.
 //! A frame that a crash tore is cut off when the log is opened for writing again, and not shown to readers.
 
 mod frame;
@@ -20,14 +22,14 @@ use std::path::{Path, PathBuf};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
-pub use read::{Page, Reader, Wanted};
+pub use read::{Page, Reader, Sources, Wanted};
 pub use write::Writer;
 
 /// The longest piece of a line that one entry holds, in bytes.
 pub const LONGEST: usize = 16 * 1024;
 
 /// Which stream an entry came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -62,8 +64,12 @@ pub struct Line {
     pub node: NodeName,
     /// The step.
     pub step: StepName,
+    /// The try of the step, from 1.
+    pub attempt: u32,
     /// The stream.
     pub stream: Stream,
+    /// Bytes of the stream on the node up to the end of this line; 0 for Interlock's own remarks.
+    pub source: u64,
     /// The bytes without the line break.
     pub bytes: Vec<u8>,
     /// Whether a line break followed.

@@ -1,11 +1,12 @@
 //! Reading a run's output, also while it is written.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::write::{INDEX_ENTRY, STRIDE};
-use super::{Entry, frame, segments};
+use super::{Entry, Stream, frame, segments};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 
 /// Which entries are wanted.
@@ -27,6 +28,9 @@ pub struct Page {
     /// Where to go on.
     pub next: u64,
 }
+
+/// How far streams were stored, by node, step, try and stream.
+pub type Sources = BTreeMap<(NodeName, StepName, u32, Stream), u64>;
 
 /// Reads one run's output.
 #[derive(Debug, Clone)]
@@ -106,6 +110,27 @@ impl Reader {
             match page.entries.last() {
                 Some(entry) => last = entry.number,
                 None => return Ok(last),
+            }
+            offset = page.next;
+        }
+    }
+
+    /// How far each stream of each try of a step on a node was stored, in bytes of the stream on the node.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn sources(&self) -> std::io::Result<Sources> {
+        let mut found = Sources::new();
+        let mut offset = 0;
+        loop {
+            let page = self.read(offset, 4_096, &Wanted::default())?;
+            if page.entries.is_empty() {
+                return Ok(found);
+            }
+            for Entry { line, .. } in page.entries {
+                if line.stream != Stream::System {
+                    found.insert((line.node, line.step, line.attempt, line.stream), line.source);
+                }
             }
             offset = page.next;
         }

@@ -6,7 +6,9 @@ fn line(node: &str, text: &str) -> Line {
         at: chrono::Utc.timestamp_opt(1_700_000_000, 0).unwrap(),
         node: NodeName::parse(node).unwrap(),
         step: StepName::parse("restart").unwrap(),
+        attempt: 1,
         stream: Stream::Stdout,
+        source: 0,
         bytes: text.as_bytes().to_vec(),
         ended: true,
     }
@@ -23,7 +25,7 @@ fn run() -> RunNumber {
 #[test]
 fn what_is_written_is_read_byte_for_byte() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run()).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
     let strange =
         Line { bytes: vec![0, 255, b'\n', 27, b'['], ended: false, stream: Stream::Stderr, ..line("web1", "") };
     let length = writer.append(&[line("web1", "one"), strange.clone(), line("web2", "")]).unwrap();
@@ -36,7 +38,7 @@ fn what_is_written_is_read_byte_for_byte() {
 #[test]
 fn paging_filters_and_segments() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open_with(data.path(), run(), 2_000).unwrap();
+    let mut writer = Writer::open_with(data.path(), run(), 1, 2_000).unwrap();
     for n in 0..600 {
         writer.append(&[line(if n % 2 == 0 { "web1" } else { "web2" }, &format!("line {n}"))]).unwrap();
     }
@@ -67,7 +69,7 @@ fn paging_filters_and_segments() {
 #[test]
 fn a_torn_end_is_cut_and_writing_goes_on() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run()).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
     let whole = writer.append(&[line("web1", "one"), line("web1", "two")]).unwrap();
     drop(writer);
     let path = segment(&folder(data.path(), run()), 0);
@@ -76,11 +78,26 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
     torn.extend_from_slice(&bytes[..bytes.len() - 3]);
     for cut in bytes.len()..torn.len() {
         std::fs::write(&path, &torn[..cut]).unwrap();
-        let mut writer = Writer::open(data.path(), run()).unwrap();
+        let mut writer = Writer::open(data.path(), run(), 1).unwrap();
         // The copy's first frame is whole in itself, so it counts; only the torn rest is cut.
         assert!(writer.length() >= whole && writer.length() <= u64::try_from(cut).unwrap());
         writer.append(&[line("web1", "after")]).unwrap();
         let page = Reader::new(data.path(), run()).read(0, 99, &Wanted::default()).unwrap();
         assert_eq!(texts(&page).last().map(String::as_str), Some("after"));
     }
+}
+
+#[test]
+fn a_writer_that_was_taken_over_from_writes_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let mut old = Writer::open(data.path(), run(), 1).unwrap();
+    old.append(&[line("web1", "one")]).unwrap();
+    let mut new = Writer::open(data.path(), run(), 2).unwrap();
+    let refused = old.append(&[line("web1", "late")]).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(Writer::open(data.path(), run(), 1).is_err());
+    new.append(&[Line { source: 7, ..line("web1", "two") }]).unwrap();
+    let reader = Reader::new(data.path(), run());
+    assert_eq!(texts(&reader.read(0, 9, &Wanted::default()).unwrap()), ["one", "two"]);
+    assert_eq!(reader.sources().unwrap().values().copied().collect::<Vec<_>>(), [7]);
 }

@@ -19,6 +19,8 @@ pub(super) const INDEX_ENTRY: usize = 42;
 #[derive(Debug)]
 pub struct Writer {
     folder: PathBuf,
+    /// Whoever took the run over later has a higher one.
+    fence: i64,
     file: File,
     index: File,
     start: u64,
@@ -28,17 +30,23 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Opens a run's output for writing, where it ended. A torn frame at the end is cut.
+    /// Opens a run's output for writing, where it ended, and shuts out writers with a lower fence. A torn frame at the end
+    /// is cut.
     ///
     /// # Errors
-    /// Those of the file system.
-    pub fn open(data: &Path, run: RunNumber) -> std::io::Result<Self> {
-        Self::open_with(data, run, SEGMENT)
+    /// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a writer with a higher fence was here.
+    pub fn open(data: &Path, run: RunNumber, fence: i64) -> std::io::Result<Self> {
+        Self::open_with(data, run, fence, SEGMENT)
     }
 
-    pub(super) fn open_with(data: &Path, run: RunNumber, segment_size: u64) -> std::io::Result<Self> {
+    pub(super) fn open_with(data: &Path, run: RunNumber, fence: i64, segment_size: u64) -> std::io::Result<Self> {
         let folder = super::folder(data, run);
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        hold(&folder, fence)?;
+        // One file by rename, so that a full disk cannot leave it empty.
+        let own = folder.join(format!("{FENCE}.{fence}"));
+        std::fs::write(&own, fence.to_string())?;
+        std::fs::rename(own, folder.join(FENCE))?;
         let start = segments(&folder)?.last().map_or(0, |(start, _)| *start);
         let mut file = options().open(segment(&folder, start))?;
         let index = options().open(folder.join("index"))?;
@@ -49,14 +57,16 @@ impl Writer {
         if index.metadata()?.len() > entries {
             index.set_len(entries)?;
         }
-        Ok(Self { folder, file, index, start, length: start + whole, lines, segment: segment_size })
+        Ok(Self { folder, fence, file, index, start, length: start + whole, lines, segment: segment_size })
     }
 
     /// Appends lines; the log's length afterwards. What was written before an error stays whole.
     ///
     /// # Errors
-    /// [`std::io::ErrorKind::StorageFull`] when the disk is full; others of the file system.
+    /// [`std::io::ErrorKind::StorageFull`] when the disk is full; [`std::io::ErrorKind::PermissionDenied`] when another
+    /// server has taken the run over; others of the file system.
     pub fn append(&mut self, lines: &[Line]) -> std::io::Result<u64> {
+        hold(&self.folder, self.fence)?;
         let mut buffer = Vec::new();
         let mut marks = Vec::new();
         let mut number = self.lines;
@@ -97,6 +107,25 @@ impl Writer {
     pub fn sync(&self) -> std::io::Result<()> {
         self.file.sync_data()
     }
+}
+
+/// Holds the highest fence that wrote here.
+const FENCE: &str = "fence";
+
+/// Makes sure that no writer with a higher fence was here.
+fn hold(folder: &Path, fence: i64) -> std::io::Result<()> {
+    let highest = match std::fs::read_to_string(folder.join(FENCE)) {
+        Ok(text) => text.trim().parse().unwrap_or(0),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
+        Err(e) => return Err(e),
+    };
+    if highest > fence {
+        return Err(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "another server has taken the run over and writes its output",
+        ));
+    }
+    Ok(())
 }
 
 fn options() -> OpenOptions {

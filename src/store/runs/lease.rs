@@ -43,8 +43,8 @@ pub fn queued(c: &mut Conn, wanted: u32) -> Result<Vec<RunRecord>, StoreError> {
         .load(c)?)
 }
 
-/// Takes this run if it is queued or under way and no other server's lease holds. The state stays; the caller moves it
-/// in the same transaction.
+/// Takes this run if it is queued or under way and no other server's lease holds; `gone` is a server that is known to be
+/// gone, whose lease does not count. The state stays; the caller moves it in the same transaction.
 ///
 /// # Errors
 /// [`StoreError::PermitMismatch`]; [`StoreError::NotFound`]; those of the database.
@@ -53,12 +53,17 @@ pub fn claim(
     permit: &Permit,
     number: RunNumber,
     owner: &str,
+    gone: Option<&str>,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<ClaimedRun>, StoreError> {
     checked(c, permit, number)?;
     let states = [State::Queued, State::Running, State::Canceling].map(State::as_str);
-    let target = runs::table.filter(runs::number.eq(number.get())).filter(runs::state.eq_any(states)).filter(free(now));
+    let open: Condition<'_> = match gone {
+        Some(gone) => Box::new(free(now).or(runs::lease_owner.eq(gone).assume_not_null())),
+        None => free(now),
+    };
+    let target = runs::table.filter(runs::number.eq(number.get())).filter(runs::state.eq_any(states)).filter(open);
     let lease = (runs::lease_owner.eq(owner), runs::lease_until.eq(stamp(until)), runs::fence.eq(runs::fence + 1));
     if diesel::update(target).set(lease).execute(c)? == 0 {
         return Ok(None);
@@ -67,34 +72,7 @@ pub fn claim(
     Ok(Some(ClaimedRun { fence: run.fence, run }))
 }
 
-/// Takes the longest waiting queued run that is free.
-///
-/// # Errors
-/// As [`claim`].
-pub fn claim_queued(
-    c: &mut Conn,
-    permit: &Permit,
-    owner: &str,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<Option<ClaimedRun>, StoreError> {
-    loop {
-        let next: Option<i64> = runs::table
-            .filter(runs::state.eq(State::Queued.as_str()))
-            .filter(free(now))
-            .order((runs::queued_at, runs::number))
-            .select(runs::number)
-            .first(c)
-            .optional()?;
-        let Some(number) = next else { return Ok(None) };
-        // On PostgreSQL another server may take it between the two statements; then the next one is tried.
-        if let Some(run) = claim(c, permit, RunNumber::new(number), owner, now, until)? {
-            return Ok(Some(run));
-        }
-    }
-}
-
-/// Extends the lease.
+/// Extends the lease, and adds to the time that servers have worked on the run.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when another server has taken the run over or it has ended: stop working on it.
@@ -104,31 +82,34 @@ pub fn extend_lease(
     number: RunNumber,
     fence: i64,
     until: Timestamp,
-) -> Result<(), StoreError> {
-    set_lease(c, permit, number, fence, Some(until))
-}
-
-/// Gives a claimed run back, so that any server may take it at once.
-///
-/// # Errors
-/// As [`extend_lease`].
-pub fn release(c: &mut Conn, permit: &Permit, number: RunNumber, fence: i64) -> Result<(), StoreError> {
-    set_lease(c, permit, number, fence, None)
-}
-
-fn set_lease(
-    c: &mut Conn,
-    permit: &Permit,
-    number: RunNumber,
-    fence: i64,
-    until: Option<Timestamp>,
+    worked_ms: i64,
 ) -> Result<(), StoreError> {
     checked(c, permit, number)?;
+    let change = (runs::lease_until.eq(stamp(until)), runs::worked_ms.eq(runs::worked_ms + worked_ms));
     let own = runs::table
         .filter(runs::number.eq(number.get()))
         .filter(runs::fence.eq(fence))
         .filter(runs::lease_until.is_not_null());
-    match diesel::update(own).set(runs::lease_until.eq(until.map(stamp))).execute(c)? {
+    match diesel::update(own).set(change).execute(c)? {
+        1 => Ok(()),
+        _ => Err(lost(number)),
+    }
+}
+
+/// Notes which attempt is under way.
+///
+/// # Errors
+/// As [`extend_lease`].
+pub fn set_attempt(
+    c: &mut Conn,
+    permit: &Permit,
+    number: RunNumber,
+    fence: i64,
+    attempt: i32,
+) -> Result<(), StoreError> {
+    checked(c, permit, number)?;
+    let own = runs::table.filter(runs::number.eq(number.get())).filter(runs::fence.eq(fence));
+    match diesel::update(own).set(runs::attempt.eq(attempt)).execute(c)? {
         1 => Ok(()),
         _ => Err(lost(number)),
     }
@@ -148,16 +129,15 @@ pub fn due(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<RunRecord>, 
         .load(c)?)
 }
 
-/// Runs under way whose lease has run out, the longest ago first: their server is gone.
+/// Runs under way, those first whose server has been silent for longest.
 ///
 /// # Errors
 /// Those of the database.
-pub fn out_of_lease(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<RunRecord>, StoreError> {
+pub fn leased(c: &mut Conn, wanted: u32) -> Result<Vec<RunRecord>, StoreError> {
     let mut found = Vec::new();
     for state in [State::Running, State::Canceling] {
         let some: Vec<RunRecord> = runs::table
             .filter(runs::state.eq(state.as_str()))
-            .filter(runs::lease_until.lt(stamp(now)))
             .order(runs::lease_until)
             .limit(limit(wanted))
             .select(RunRecord::as_select())

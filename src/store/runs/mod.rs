@@ -26,7 +26,7 @@ use super::schema::{run_nodes, run_options, runs};
 
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
-pub use lease::{ClaimedRun, claim, claim_queued, due, extend_lease, out_of_lease, queued, release};
+pub use lease::{ClaimedRun, claim, due, extend_lease, leased, queued, set_attempt};
 pub use list::{Filter, Outcome, count_open, count_under_way, last_success, list, prune, recent_outcomes, under_way};
 pub use steps::{StepRecord, StepUpdate, put_step, steps};
 
@@ -76,7 +76,7 @@ pub struct RunRecord {
     pub end_reason: String,
     /// Its approval request.
     pub approval_id: Option<ApprovalId>,
-    /// 1 for the first try.
+    /// The attempt that is under way, 1 for the first.
     pub attempt: i32,
     /// The server that works on it.
     pub lease_owner: Option<String>,
@@ -91,6 +91,8 @@ pub struct RunRecord {
     pub log_bytes: i64,
     /// Whether the log was cut at its limit.
     pub log_truncated: bool,
+    /// How long servers have worked on it, in milliseconds by their own steady clocks.
+    pub worked_ms: i64,
 }
 
 fn missing(number: RunNumber) -> StoreError {

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 
 use crate::domain::access::Permit;
-use crate::domain::ids::{NodeName, RunNumber, StepName};
+use crate::domain::ids::{NodeName, RunNumber, StepName, Ticket};
 use crate::domain::run::StepState;
 use crate::domain::time::Timestamp;
 use crate::store::column::{MaybeStamp, stamp};
@@ -37,6 +37,8 @@ pub struct StepRecord {
     /// When it ended.
     #[diesel(deserialize_as = MaybeStamp)]
     pub ended_at: Option<Timestamp>,
+    /// Its directory on the node; `None` for steps that were never to start.
+    pub ticket: Option<Ticket>,
 }
 
 /// How a step stands now. Node, step and attempt say which one; the rest replaces what stood there.
@@ -70,6 +72,7 @@ pub fn put_step(
         s::message.eq(&step.message),
         s::started_at.eq(step.started_at.map(stamp)),
         s::ended_at.eq(step.ended_at.map(stamp)),
+        s::ticket.eq(step.ticket.as_ref().map(Ticket::as_str)),
     );
     on_each!(c, c => diesel::insert_into(s::table)
         .values((key, rest))

@@ -80,7 +80,7 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
     result?;
     runs::queued(c, 9)?;
     runs::due(c, at(0), 9)?;
-    runs::out_of_lease(c, at(0), 9)?;
+    runs::leased(c, 9)?;
     runs::count_under_way(c, "k")?;
     runs::under_way(c, "k")?;
     runs::last_success(c, &ops(), &job)?;

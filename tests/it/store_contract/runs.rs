@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use interlock::domain::access::{Permission, Permit, Principal};
-use interlock::domain::ids::{Environment, JobId, NodeName, OptionName, RunNumber, StepName};
+use interlock::domain::ids::{Environment, JobId, NodeName, OptionName, RunNumber, StepName, Ticket};
 use interlock::domain::plan::Origin;
 use interlock::domain::run::{State, StepState};
 use interlock::store::runs::{self, Change, Filter, NewRun, StepRecord};
@@ -89,9 +89,13 @@ async fn a_run_from_request_to_end() {
             .await,
         );
         conflict(change(db, by_job(), number, State::Running, State::Canceling, None).await);
-        let claimed = db.write(|c| runs::claim_queued(c, &system(), "s1", at(1), at(31))).await.unwrap().unwrap();
+        let take = |server: &'static str, gone: Option<&'static str>, now, until| {
+            db.write(move |c| runs::claim(c, &system(), number, server, gone, now, until))
+        };
+        let claimed = take("s1", None, at(1), at(31)).await.unwrap().unwrap();
         assert_eq!((claimed.run.number, claimed.fence, claimed.run.state), (number, 1, State::Queued));
-        assert_eq!(db.write(|c| runs::claim_queued(c, &system(), "s2", at(2), at(32))).await.unwrap(), None);
+        assert_eq!(take("s2", None, at(2), at(32)).await.unwrap(), None);
+        assert_eq!(take("s2", Some("s3"), at(2), at(32)).await.unwrap(), None);
         conflict(change(db, system(), number, State::Queued, State::Running, Some(0)).await);
         change(db, system(), number, State::Queued, State::Running, Some(1)).await.unwrap();
         assert_eq!(db.read(|c| runs::count_under_way(c, "key-a")).await.unwrap(), 1);
@@ -108,6 +112,7 @@ async fn a_run_from_request_to_end() {
             message: String::new(),
             started_at: Some(at(2)),
             ended_at: exit_code.map(|_| at(3)),
+            ticket: Ticket::parse(&"a".repeat(32)).ok(),
         };
         let put = |step: StepRecord, fence| db.write(move |c| runs::put_step(c, &system(), number, fence, &step));
         put(step(StepState::Running, None), 1).await.unwrap();
@@ -115,33 +120,37 @@ async fn a_run_from_request_to_end() {
         db.write(move |c| runs::set_log(c, &system(), number, 1, 4_096, true)).await.unwrap();
 
         // The server dies; another one takes over. What the first still says is not heard any more.
-        assert_eq!(db.read(|c| runs::out_of_lease(c, at(30), 10)).await.unwrap(), []);
-        assert_eq!(db.read(|c| runs::out_of_lease(c, at(40), 10)).await.unwrap().len(), 1);
-        assert!(db.write(move |c| runs::claim(c, &system(), number, "s2", at(20), at(60))).await.unwrap().is_none());
-        let taken = db.write(move |c| runs::claim(c, &system(), number, "s2", at(40), at(60))).await.unwrap().unwrap();
+        assert_eq!(
+            db.read(|c| runs::leased(c, 10)).await.unwrap()[0].lease_until.map(|t| t.timestamp()),
+            Some(at(31).timestamp())
+        );
+        assert!(take("s2", None, at(20), at(60)).await.unwrap().is_none());
+        let taken = take("s2", None, at(40), at(60)).await.unwrap().unwrap();
         assert_eq!((taken.fence, taken.run.lease_owner.as_deref()), (2, Some("s2")));
         conflict(put(step(StepState::Succeeded, Some(0)), 1).await);
-        conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 1, at(99))).await);
+        conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 1, at(99), 5)).await);
         conflict(db.write(move |c| runs::set_log(c, &system(), number, 1, 9, false)).await);
         conflict(change(db, system(), number, State::Running, State::Succeeded, Some(1)).await);
-        db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99))).await.unwrap();
-        change(db, system(), number, State::Running, State::Failed, Some(2)).await.unwrap();
-        conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99))).await);
+        db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99), 5)).await.unwrap();
+        // A server that is known to be gone keeps nobody waiting.
+        let taken = take("s3", Some("s2"), at(50), at(80)).await.unwrap().unwrap();
+        assert_eq!((taken.fence, taken.run.worked_ms), (3, 5));
+        conflict(db.write(move |c| runs::set_attempt(c, &system(), number, 2, 2)).await);
+        db.write(move |c| runs::set_attempt(c, &system(), number, 3, 2)).await.unwrap();
+        change(db, system(), number, State::Running, State::Failed, Some(3)).await.unwrap();
+        conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99), 5)).await);
 
         let run = db.read(move |c| runs::get(c, number)).await.unwrap();
         assert_eq!((run.end_reason.as_str(), run.lease_owner, run.lease_until), ("now failed", None, None));
         assert!(run.started_at.is_some() && run.ended_at.is_some() && run.log_truncated && run.log_bytes == 4_096);
         let steps = db.read(move |c| runs::steps(c, number)).await.unwrap();
         assert_eq!(steps.iter().map(|s| (s.state, s.exit_code)).collect::<Vec<_>>(), [(StepState::Failed, Some(3))]);
+        assert_eq!((run.attempt, steps[0].ticket.as_ref().map(Ticket::as_str)), (2, Some("a".repeat(32).as_str())));
 
         let waits = make(db, new_run("b", State::Scheduled), 1).await;
         assert_eq!(db.read(|c| runs::due(c, at(99), 10)).await.unwrap(), []);
         assert_eq!(db.read(|c| runs::due(c, at(100), 10)).await.unwrap()[0].number, waits);
-        let claimed = make(db, new_run("c", State::Queued), 2).await;
-        let fence =
-            db.write(move |c| runs::claim(c, &system(), claimed, "s1", at(3), at(9))).await.unwrap().unwrap().fence;
-        db.write(move |c| runs::release(c, &system(), claimed, fence)).await.unwrap();
-        assert_eq!(db.write(|c| runs::claim_queued(c, &system(), "s2", at(4), at(9))).await.unwrap().unwrap().fence, 2);
+        make(db, new_run("c", State::Queued), 2).await;
         let gone = db.write(|c| runs::prune(c, &system(), &ops(), at(500), 10)).await.unwrap();
         assert_eq!(gone, [number], "{}: only what has ended", fresh.name);
         assert_eq!(make(db, new_run("d", State::Queued), 3).await.get(), 4, "{}: no number comes twice", fresh.name);
@@ -235,15 +244,16 @@ async fn each_of_200_runs_is_claimed_by_one_of_8() {
             let db = db.clone();
             tokio::spawn(async move {
                 let mut mine = Vec::new();
-                let owner = format!("s{i}");
-                loop {
-                    let owner = owner.clone();
-                    let claimed =
-                        db.write(move |c| runs::claim_queued(c, &system(), &owner, at(1), at(60))).await.unwrap();
-                    let Some(claimed) = claimed else { return mine };
-                    assert_eq!(claimed.fence, 1);
-                    mine.push(claimed.run.number);
+                let queued = db.read(|c| runs::queued(c, 200)).await.unwrap();
+                for run in queued.into_iter().map(|r| r.number) {
+                    let owner = format!("s{i}");
+                    let claim = db.write(move |c| runs::claim(c, &system(), run, &owner, None, at(1), at(60)));
+                    if let Some(claimed) = claim.await.unwrap() {
+                        assert_eq!(claimed.fence, 1);
+                        mine.push(claimed.run.number);
+                    }
                 }
+                mine
             })
         });
         let mut all = Vec::new();

@@ -1,0 +1,97 @@
+//! Taking over runs whose server is gone: their steps may go on on the nodes, so they are followed there.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::App;
+use super::error::{AppError, AppResult};
+use super::record::act;
+use super::work::{Assignment, LEASE, finish};
+use crate::domain::access::{Permission, Principal};
+use crate::domain::ids::RunNumber;
+use crate::domain::plan::Plan;
+use crate::domain::run::{RunEvent, WorkOutcome};
+use crate::store::runs::{self as rows, RunRecord};
+
+impl App {
+    /// Takes a run over that is under way and whose server is gone: its lease has run out, or its process is known to be no
+    /// more. Runs in `own` are this process's own.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn next_orphan(
+        &self,
+        only: Option<RunNumber>,
+        own: &std::collections::BTreeSet<RunNumber>,
+    ) -> AppResult<Option<Assignment>> {
+        let under_way = self.db.read(|c| rows::leased(c, 500)).await?;
+        for run in under_way.iter().filter(|r| only.is_none_or(|n| n == r.number) && !own.contains(&r.number)) {
+            let expired = run.lease_until.is_none_or(|until| until < self.clock.now());
+            let gone = run.lease_owner.as_deref().filter(|owner| (self.settings.is_gone)(owner));
+            if (expired || gone.is_some())
+                && let Some(assignment) = self.take_over(run, gone).await?
+            {
+                return Ok(Some(assignment));
+            }
+        }
+        Ok(None)
+    }
+
+    async fn take_over(&self, run: &RunRecord, gone: Option<&str>) -> AppResult<Option<Assignment>> {
+        let now = self.clock.now();
+        let permit = self.own_permit(Permission::Run)?;
+        let (recorder, owner) = (self.recorder(), self.settings.server.clone());
+        let (number, gone) = (run.number, gone.map(str::to_owned));
+        let taken = self
+            .db
+            .write(move |c| {
+                let until = now + LEASE.to_delta();
+                let Some(claimed) = rows::claim(c, &permit, number, &owner, gone.as_deref(), now, until)? else {
+                    return Ok::<_, AppError>(None);
+                };
+                let (run, fence) = (claimed.run, claimed.fence);
+                let (text, digest) = rows::plan(c, number)?;
+                let plan = match Plan::read_verified(&text, &digest) {
+                    Ok(plan) => plan,
+                    // What was begun by it cannot be followed without it.
+                    Err(error) => {
+                        let why = format!("The run's server is gone, and {error}. Look at the nodes.");
+                        finish(c, &permit, &run, Some(fence), RunEvent::Ended(WorkOutcome::Unknown), &why, now)?;
+                        let detail = json!({ "server": owner, "reason": why });
+                        let entry = act(
+                            &Principal::System,
+                            "engine",
+                            "run.ended",
+                            format!("run:{number}"),
+                            Some(&run.project),
+                            detail,
+                        );
+                        recorder.write(c, &entry)?;
+                        return Ok(None);
+                    }
+                };
+                let done = rows::steps(c, number)?;
+                let detail = json!({ "digest": digest, "server": owner, "fence": fence });
+                let entry = act(
+                    &Principal::System,
+                    "engine",
+                    "run.taken_over",
+                    format!("run:{number}"),
+                    Some(&run.project),
+                    detail,
+                );
+                recorder.write(c, &entry)?;
+                let worked = Duration::from_millis(u64::try_from(run.worked_ms).unwrap_or(0));
+                let attempt = u32::try_from(run.attempt).unwrap_or(1).max(1);
+                Ok(Some(Assignment { number, plan, fence, attempt, done, worked }))
+            })
+            .await;
+        match taken {
+            Ok(taken) => Ok(taken),
+            // Another server was faster.
+            Err(AppError::Refused(_)) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+# What runs on a node: starts a step, follows one that was started before, stops one. A start may be sent again whenever
+# it is not certain that it arrived: the node starts a ticket once and never again.
+#
+# Sent on standard input behind a head of fixed width and a `|`, as one line: the lines below joined by spaces, without
+# these comments. So each line ends where a shell could go on, and `;` stands wherever a command ends. What a login shell
+# sees is the constant that reads it: see `bootstrap.rs`.
+#
+# The head: "NONCE VERB TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out as RS, nonce,
+# words, newline; everything else on standard output and error is the job's.
+#
+# With `step` the head has "OUT ERR AGE LIMIT" more; once this has said `hello`, standard input goes on with the header:
+# "WORDS FILES VARIABLES RAW", the interpreter's words, variable, name and size of each file, VARIABLES times
+# `NAME=value`, the script, and the word `end`; then RAW bytes of files, and of the script where that line was empty.
+# A field is a line: `=` and the text as it is, or `%` and the text in printf's %b form.
+# OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
+# one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
+# where it is known that the step began. LIMIT is in seconds, 0 for none. After `exit` a line `kept` says that the
+# server has all of it: the output goes then, and the mark that the ticket was used stays for two days.
+#
+# `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
+# begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
+# its process id; `fenced` when a newer server has taken over. To a step belong its session and process group, every
+# process that has its mark in the environment, and every process of its systemd scope where it has one.
+#
+# A signal can come before the shell that it is meant for is ready. So those that end the clock and the copying of output
+# come after `rc` is there, and both look for it.
+#
+# In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
+# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `done` (the server has it all).
+unset IFS; trap : HUP INT TERM; trap "" PIPE;
+set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; il_id=$3; il_fence=$4; il_grace=$5; il_out=$6; il_err=$7; il_age=$8; il_limit=$9;
+il_home=${HOME:-/nonexistent}/.interlock; il_dir=$il_home/$il_id; il_tmp=${TMPDIR:-/tmp}/.interlock-$il_id;
+il_boot=-; { IFS= read -r il_boot < /proc/sys/kernel/random/boot_id; } 2>/dev/null;
+il_say() { printf "\036%s %s\n" "$il_nonce" "$*"; };
+il_refuse() { il_say refused "$1"; exit 0; };
+il_born() { il_t=-;
+if { IFS= read -r il_l < "/proc/$1/stat"; } 2>/dev/null; then set -- ${il_l##*) }; il_t=${20}; [ "$1" != Z ];
+else ! [ -r "/proc/$$/stat" ] && kill -s 0 "$1" 2>/dev/null; fi; };
+il_hold() { il_c=0; { read -r il_c < "$il_dir/fence"; } 2>/dev/null;
+if [ "${il_c:-0}" -gt "$il_fence" ]; then return 1; fi; { echo "$il_fence" > "$il_dir/fence"; } 2>/dev/null; return 0; };
+il_close() { set -C; { echo "closed - - end" > "$il_dir/begin"; } 2>/dev/null; set +C; };
+il_wink() { if sleep 0.1 2>/dev/null; then il_left=$((il_left - 1)); else sleep 1; il_left=$((il_left - 10)); fi; };
+il_each() {
+il_found=1; il_any=;
+if [ -n "$il_job" ]; then
+for il_s in /proc/[0-9]*/stat; do
+if { IFS= read -r il_l < "$il_s"; } 2>/dev/null; then
+il_any=1; il_p=${il_s#/proc/}; il_p=${il_p%/stat};
+set -- "${1:-}" ${il_l##*) };
+if [ "$2" != Z ] && { [ "$4" = "$il_job" ] || [ "$5" = "$il_job" ]; }; then
+if [ "$il_p" = "$il_job" ] && [ "$il_start" != - ] && [ "${21}" != "$il_start" ]; then continue; fi;
+il_found=0; if [ -n "$1" ]; then kill -s "$1" "$il_p" 2>/dev/null; fi;
+fi;
+set -- "$1";
+fi;
+done;
+if [ -z "$il_any" ]; then kill -s "${1:-0}" -- "-$il_job" 2>/dev/null; il_found=$?; fi;
+fi;
+for il_s in $(grep -ls "INTERLOCK_STEP=$il_id" /proc/[0-9]*/environ 2>/dev/null; grep -ls "interlock-$il_id" /proc/[0-9]*/cgroup 2>/dev/null); do
+il_p=${il_s#/proc/}; il_p=${il_p%/*}; il_l=;
+{ IFS= read -r il_l < "/proc/$il_p/stat"; } 2>/dev/null; set -- "${1:-}" ${il_l##*) };
+if [ "${2:-Z}" != Z ]; then il_found=0; if [ -n "$1" ]; then kill -s "$1" "$il_p" 2>/dev/null; fi; fi;
+set -- "$1";
+done;
+return "$il_found"; };
+il_now() { il_c=; { read -r il_c il_v < /proc/uptime; } 2>/dev/null; il_c=${il_c%%.*}; };
+il_end_all() {
+il_each TERM; il_now; il_until=$((${il_c:-0} + il_grace)); il_left=$((il_grace * 10));
+while il_each && [ "$il_left" -gt 0 ]; do il_wink; il_now; if [ -n "$il_c" ] && [ "$il_c" -ge "$il_until" ]; then il_left=0; fi; done;
+il_left=50; while il_each && [ "$il_left" -gt 0 ]; do il_each KILL; il_wink; done;
+if il_each; then il_word=alive; else il_word=gone; fi; };
+if [ "$il_verb" = stop ]; then
+il_job=; il_start=-;
+if ! [ -d "$il_dir" ] && [ -d "$il_tmp" ] && [ -O "$il_tmp" ]; then il_dir=$il_tmp; fi;
+if ! [ -d "$il_dir" ]; then
+if il_each; then il_end_all; il_say "$il_word"; exit 0; fi;
+umask 077; mkdir "$il_home" 2>/dev/null; mkdir "$il_dir" 2>/dev/null;
+fi;
+if ! il_hold; then il_say fenced; exit 0; fi;
+il_close; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
+if [ "$il_c" = closed ] || ! [ -d "$il_dir" ]; then il_say never; exit 0; fi;
+il_left=100;
+until { read -r il_job il_start il_v < "$il_dir/pid" && [ "$il_v" = end ]; } 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
+if il_each; then il_end_all; il_say "$il_word";
+elif [ -f "$il_dir/rc" ]; then il_say ended; elif [ -z "$il_job" ]; then il_say unsure; else il_say gone; fi;
+exit 0;
+fi;
+il_get() { IFS= read -r il_v || il_refuse incomplete;
+case $il_v in =*) il_v=${il_v#?};; %*) il_v=$(printf "%b." "${il_v#?}"); il_v=${il_v%.};; *) il_refuse incomplete;; esac; };
+il_copy() { if [ -s "$il_dir/out" ]; then cat <&4 || exit 1; fi; if [ -s "$il_dir/err" ]; then cat <&5 >&7 || exit 1; fi; };
+il_nap=0.1; il_slow=; il_more=; il_n=0;
+il_tick() {
+sleep "$il_nap" </dev/null >/dev/null 4<&- 5<&- 7>&- & wait $! ; if [ "$?" -eq 1 ]; then il_slow=1; fi;
+il_n=$((il_n + 1));
+if { [ "$il_dir/out" -nt "$il_seen" ] || [ "$il_dir/err" -nt "$il_seen" ]; } 2>/dev/null; then il_nap=${il_slow:-0.1}; il_more=1;
+elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
+elif [ -n "$il_more" ]; then il_more=;
+else return 0; fi;
+{ printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
+il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
+if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
+il_v=; read -r il_v; if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
+&& exec rm -rf in out err script pid rc.new timed still enter scoped seen.* [0-9]*; fi; exit 0; };
+il_say hello; il_say hello >&2;
+read -r il_words il_files il_vars il_raw || il_refuse incomplete;
+set --; il_c=$((il_words + il_files * 3 + il_vars));
+while [ "$il_c" -gt 0 ]; do il_get; set -- "$@" "$il_v"; il_c=$((il_c - 1)); done;
+il_get; il_body=$il_v; il_get; if [ "$il_v" != end ]; then il_refuse incomplete; fi;
+exec 7>&2 2>/dev/null;
+il_lead=; if command -v setsid >/dev/null 2>&1; then il_lead=setsid; else set -m; fi;
+il_v=; { read -r il_v; read -r il_v il_mask; } < "/proc/$$/status"; if [ "$il_v" != Umask: ]; then il_mask=$(umask); fi;
+umask 077; il_new=1; il_mode=home;
+if mkdir "$il_dir"; then :;
+elif [ -d "$il_dir" ]; then il_new=;
+elif [ -d "$il_tmp" ] && [ -O "$il_tmp" ]; then il_dir=$il_tmp; il_new=;
+elif { mkdir "$il_home" || [ -d "$il_home" ]; } && mkdir "$il_dir"; then :;
+elif [ -d "$il_dir" ]; then il_new=;
+elif mkdir "$il_tmp"; then il_dir=$il_tmp; il_mode=tmp;
+else il_dir=; il_mode=attached; fi;
+if [ -n "$il_new" ] && [ "$il_age" != - ]; then
+il_up=0; if [ "$il_age" != never ]; then read -r il_up il_c < /proc/uptime; il_up=${il_up%%.*}; fi;
+if [ "$il_age" = never ] || [ -z "$il_dir" ] || [ "$il_up" -le "$((il_age + 5))" ]; then
+if [ -n "$il_dir" ]; then rmdir "$il_dir"; fi; il_say lost no_directory; exit 0; fi;
+fi;
+if [ -n "$il_new" ] && ! command -v "$1" >/dev/null; then if [ -n "$il_dir" ]; then rmdir "$il_dir"; fi; il_refuse no_interpreter; fi;
+il_launch() {
+il_c=$il_words; while [ "$il_c" -gt 0 ]; do set -- "$@" "$1"; shift; il_c=$((il_c - 1)); done;
+il_c=$il_files; il_at=1;
+while [ "$il_c" -gt 0 ]; do
+il_v=$il_dir/$il_c; mkdir "$il_v" && il_v=$il_v/$2 && tail -c "+$il_at" "$il_dir/in" | head -c "$3" > "$il_v"
+&& [ "$(( $(wc -c < "$il_v") ))" -eq "$3" ] || return 1;
+export "$1=$il_v"; il_at=$((il_at + $3)); shift 3; il_c=$((il_c - 1));
+done;
+if [ "$il_raw" -gt 0 ]; then if [ -z "$il_body" ]; then tail -c "+$il_at" "$il_dir/in" > "$il_script" || return 1; fi; rm -f "$il_dir/in"; fi;
+il_c=$il_vars; while [ "$il_c" -gt 0 ]; do export "$1"; shift; il_c=$((il_c - 1)); done;
+export "INTERLOCK_STEP=$il_id"; trap - HUP INT TERM PIPE; umask "$il_mask"; exec $il_lead "$@" "$il_script"; };
+if [ -z "$il_dir" ]; then
+if [ "$il_raw" -gt 0 ]; then il_refuse no_directory; fi;
+il_say started attached; il_script=/dev/fd/6;
+{ printf "%s" "$il_body" | { exec 6<&0 </dev/null 2>&7 7>&-; il_launch "$@"; }; } & wait $! ; il_rc=$?;
+il_say end >&7; il_say exit "$il_rc" exited; exit 0;
+fi;
+if ! il_hold; then il_refuse fenced; fi;
+il_seen=$il_dir/seen.$$; printf "" > "$il_seen";
+if [ -z "$il_new" ]; then
+il_say started again;
+if [ -f "$il_dir/out" ]; then exec 4< "$il_dir/out" 5< "$il_dir/err";
+if [ "$il_out" -gt 0 ]; then tail -c "+$((il_out + 1))" <&4; fi; if [ "$il_err" -gt 0 ]; then tail -c "+$((il_err + 1))" <&5 >&7; fi; il_copy; fi;
+until [ -f "$il_dir/rc" ]; do
+il_a=; il_b=; il_c=; il_d=; read -r il_a il_b il_c il_d < "$il_dir/begin";
+if [ "$il_a" = closed ]; then il_refuse never_started; fi;
+if [ "$il_d" != end ]; then if [ "$il_n" -gt 60 ]; then il_close; fi;
+elif [ "$il_c" != "$il_boot" ]; then if ! [ -f "$il_dir/rc" ]; then il_say lost rebooted; exit 0; fi;
+elif ! il_born "$il_a" || [ "$il_t" != "$il_b" ]; then
+il_a=; read -r il_a il_b il_c < "$il_dir/pid";
+if [ -n "$il_a" ] && il_born "$il_a" && [ "$il_t" = "$il_b" ]; then :;
+elif ! [ -f "$il_dir/rc" ]; then if [ -f "$il_dir/out" ]; then il_copy; fi; il_say lost supervisor; exit 0; fi;
+fi;
+if ! [ -f "$il_dir/out" ]; then il_n=$((il_n + 1)); sleep 1; else il_tick; fi;
+done;
+il_over;
+fi;
+il_script=$il_dir/script; il_full() { cd /; rm -rf "$il_dir"; il_refuse "$1"; };
+{ printf "%s" "$il_body" > "$il_script" && printf "%60s" . > "$il_dir/rc.new" && printf "" > "$il_dir/out" && printf "" > "$il_dir/err"; } || il_full no_space;
+if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "$il_dir/in" || il_full no_space;
+if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
+il_born "$$"; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
+if [ -n "$il_v" ]; then il_c=; read -r il_c il_v < "$il_dir/begin"; if [ "$il_c" = closed ]; then il_refuse never_started; else il_full no_space; fi; fi;
+il_scope=; il_plain=$il_lead;
+if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
+if [ -w /run/systemd/system ]; then il_scope=--system;
+elif [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -n "${USER:-}" ] && [ -e "/var/lib/systemd/linger/$USER" ]; then il_scope=--user; fi;
+case $il_dir in *" "*|*[*?]*) il_scope=;; esac;
+if [ -n "$il_scope" ]; then echo "set -f; printf x > $il_dir/scoped; exec $il_lead $""*" > "$il_dir/enter";
+il_lead="systemd-run $il_scope --scope --quiet --collect --unit=interlock-$il_id -- /bin/sh $il_dir/enter"; fi; fi;
+il_go() { ( il_launch "$@" || printf "" > "$il_dir/failed" ) </dev/null >> "$il_dir/out" 2>> "$il_dir/err" 4<&- 5<&- 7>&- & il_job=$! ;
+il_born "$il_job"; il_start=$il_t; echo "$il_job $il_start end" > "$il_dir/pid"; };
+il_await() { while :; do wait "$il_job"; il_rc=$?; if [ "$il_rc" -gt 128 ] && il_born "$il_job" && [ "$il_t" = "$il_start" ]; then continue; fi; return 0; done; };
+il_go "$@";
+il_say started "$il_mode";
+exec 4< "$il_dir/out" 5< "$il_dir/err";
+il_timer=;
+if [ "$il_limit" -gt 0 ]; then
+il_quit() { kill "$!"; exit 0; };
+( exec </dev/null >/dev/null 4<&- 5<&- 7>&-; trap il_quit TERM; sleep "$il_limit" & if [ -f "$il_dir/rc" ]; then il_quit; fi; wait "$!"; trap "" TERM;
+printf "" > "$il_dir/timed"; if il_each; then il_end_all; else il_word=exited; fi; echo "$il_word" > "$il_dir/timed" ) & il_timer=$! ; fi;
+( trap : TERM; until [ -f "$il_dir/rc" ]; do il_tick; done; printf "" > "$il_dir/still" ) & il_ticker=$! ;
+il_await;
+if [ -n "$il_scope" ] && ! [ -e "$il_dir/scoped" ] && ! [ -e "$il_dir/failed" ]; then il_lead=$il_plain; il_go "$@"; il_await; fi;
+il_word=exited;
+if [ -n "$il_timer" ]; then if [ -e "$il_dir/timed" ]; then wait "$il_timer"; il_word=alive; read -r il_word < "$il_dir/timed"; il_timer=; fi; fi;
+if [ -e "$il_dir/failed" ]; then il_word=no_space; fi;
+printf "%s %s end." "$il_rc" "$il_word" 1<> "$il_dir/rc.new"; mv "$il_dir/rc.new" "$il_dir/rc";
+if [ -n "$il_timer" ]; then kill "$il_timer"; fi;
+il_c=0; until [ -f "$il_dir/still" ] || [ "$il_c" -gt 300 ]; do kill -s TERM "$il_ticker"; il_c=$((il_c + 1)); done; wait "$il_ticker";
+il_over

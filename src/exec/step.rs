@@ -1,0 +1,419 @@
+//! The life of one step on a node: started or found running, followed over as many connections as it takes, stopped when
+//! asked to.
+//!
+//! Decides what is certain. Before a node had all of a step nothing has run. After that only the node's own words say how
+//! it ended: a lost connection is made anew, and what cannot be learnt within the executor's patience is unknown.
+
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt as _};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::session::{Event, Session, Shell};
+use super::stop::{ANSWER, GRACE, NotStopped, Stopped, stop};
+use super::{CancelSignal, Chunk, Earlier, Ended, Receipt, StepOutcome, StepRequest, Stream, wire};
+use crate::domain::moment::Moment;
+
+/// How long to wait for what still has to come after the end is known.
+const TAIL: Duration = Duration::from_secs(10);
+/// How long after a step's limit the server asks by itself; the node has its own clock and stops the step before.
+const LATE: Duration = Duration::from_secs(30);
+/// Pauses between attempts to reach a node again.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// How long a node may be out of reach before the outcome of what runs there is given up as unknown.
+pub(super) const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// Runs a step over a shell.
+pub(super) async fn run(
+    shell: &dyn Shell,
+    request: &StepRequest,
+    output: mpsc::Sender<Chunk>,
+    mut cancel: CancelSignal,
+    patience: Duration,
+) -> Ended {
+    let payload = match wire::payload(request) {
+        Ok(payload) => payload,
+        Err(e) => return not_started("bad_request", e.to_string()),
+    };
+    let mut step = Step {
+        shell,
+        request,
+        payload,
+        output,
+        earlier: match request.earlier {
+            Earlier::Never => Sent::Never,
+            Earlier::Perhaps(ago) => Sent::Perhaps { before: ago, at: Instant::now() },
+            Earlier::Surely => Sent::Begun,
+        },
+        known: request.known,
+        attached: false,
+        asked: None,
+        stopped: None,
+        said_lost: false,
+    };
+    let mut reached = Instant::now();
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let before = step.known;
+        let why = match step.session(&mut cancel).await {
+            Ok(ended) => return ended,
+            Err(Lost { why, reached: got_there }) => {
+                if got_there || step.known != before {
+                    reached = Instant::now();
+                    pause = FIRST_PAUSE;
+                }
+                why
+            }
+        };
+        if step.attached || reached.elapsed() + pause > patience {
+            return step.given_up(&why);
+        }
+        step.say_lost(&why).await;
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = cancel.given(), if step.asked.is_none() => step.asked = Some(StepOutcome::Canceled),
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+fn not_started(code: &'static str, message: String) -> Ended {
+    Ended::plain(StepOutcome::CouldNotStart { code, message })
+}
+
+/// A connection ended before the step did.
+struct Lost {
+    why: String,
+    /// Whether the node's program had answered.
+    reached: bool,
+}
+
+/// Whether the node may have the step.
+#[derive(Clone, Copy)]
+enum Sent {
+    Never,
+    Perhaps { before: Duration, at: Instant },
+    Begun,
+}
+
+struct Step<'a> {
+    shell: &'a dyn Shell,
+    request: &'a StepRequest,
+    payload: zeroize::Zeroizing<Vec<u8>>,
+    output: mpsc::Sender<Chunk>,
+    earlier: Sent,
+    known: super::Known,
+    /// Without a directory on the node: the step lives as long as its connection.
+    attached: bool,
+    /// Somebody wants it stopped, and what that makes of it.
+    asked: Option<StepOutcome>,
+    stopped: Option<Stopped>,
+    said_lost: bool,
+}
+
+impl Step<'_> {
+    /// Talks to the node until the step is over or the connection is.
+    async fn session(&mut self, cancel: &mut CancelSignal) -> Result<Ended, Lost> {
+        let mut session = match self.open(cancel).await? {
+            Ok(session) => session,
+            Err(ended) => return Ok(ended),
+        };
+        if matches!(self.earlier, Sent::Never) {
+            self.earlier = Sent::Perhaps { before: Duration::ZERO, at: Instant::now() };
+        }
+        // A node that refuses the step does not read all of it: what it says counts more than the error of the write.
+        let handed = session.write(&self.payload).await;
+        if handed.is_ok() {
+            Moment::BootstrapSent.reached();
+        }
+        self.follow(session, cancel).await
+    }
+
+    /// A shell whose program has said hello. The inner error is an end: nothing has run, and nothing will.
+    async fn open(&mut self, cancel: &mut CancelSignal) -> Result<Result<Session, Ended>, Lost> {
+        let fresh = matches!(self.earlier, Sent::Never);
+        if fresh && cancel.is_given() {
+            return Ok(Err(Ended::plain(StepOutcome::Canceled)));
+        }
+        let opened = tokio::select! {
+            opened = self.shell.open() => opened,
+            () = cancel.given(), if fresh => return Ok(Err(Ended::plain(StepOutcome::Canceled))),
+        };
+        let channel = match opened {
+            Ok(channel) => channel,
+            Err((code, message)) if fresh => return Ok(Err(not_started(code, message))),
+            Err((_, why)) => return Err(Lost { why, reached: false }),
+        };
+        let mut session = Session::new(channel, self.known);
+        let greeted = tokio::select! {
+            greeted = tokio::time::timeout(ANSWER, self.greet(&mut session)) => greeted,
+            () = cancel.given(), if fresh => return Ok(Err(Ended::plain(StepOutcome::Canceled))),
+        };
+        let (code, why) = match greeted {
+            Ok(Ok(())) => return Ok(Ok(session)),
+            Ok(Err(refused)) => refused,
+            Err(_) => ("no_answer", "the node's shell did not answer within 30 seconds".to_owned()),
+        };
+        if fresh { Ok(Err(not_started(code, why))) } else { Err(Lost { why, reached: false }) }
+    }
+
+    async fn greet(&self, session: &mut Session) -> Result<(), (&'static str, String)> {
+        let request = self.request;
+        let age = match self.earlier {
+            Sent::Never => "-".to_owned(),
+            Sent::Perhaps { before, at } => (before + at.elapsed()).as_secs().to_string(),
+            Sent::Begun => "never".to_owned(),
+        };
+        let limit = request.timeout.map_or(0, |t| t.as_millis().div_ceil(1_000).max(1));
+        let opening = format!(
+            "step {} {} {} {} {} {age} {limit}",
+            request.ticket,
+            request.fence,
+            GRACE.as_secs(),
+            self.known.out,
+            self.known.err
+        );
+        // A shell that is not one closes its input; what it says then tells more than the write's error.
+        let written = session.ask(&opening).await;
+        while !session.greeted() && session.read().await {}
+        if session.greeted() && written.is_ok() {
+            return Ok(());
+        }
+        let noise = session.noise();
+        let said = if noise.is_empty() { String::new() } else { format!("; it said: {noise}") };
+        Err((
+            "no_shell",
+            format!(
+                "the account's login shell on the node did not run /bin/sh{said}; check that the account may log in"
+            ),
+        ))
+    }
+
+    async fn follow(&mut self, mut session: Session, cancel: &mut CancelSignal) -> Result<Ended, Lost> {
+        let (shell, request) = (self.shell, self.request);
+        let mut stopping: Option<BoxFuture<'_, Result<Stopped, NotStopped>>> = None;
+        let mut exit: Option<(String, String)> = None;
+        let mut first = true;
+        let started = Instant::now();
+        let mut tail: Option<Instant> = None;
+        loop {
+            if self.asked.is_some() && self.stopped.is_none() && stopping.is_none() && exit.is_none() {
+                stopping = Some(stop(shell, request).boxed());
+            }
+            let over = exit.is_some() && session.errors_over();
+            if over && stopping.is_none() {
+                let (code, word) = exit.unwrap_or_default();
+                return Ok(self.ended(&code, &word, session));
+            }
+            let limit = request.timeout.map(|t| started + if self.attached { t } else { t + GRACE + LATE });
+            let late = async {
+                match limit {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let tail_over = async {
+                match tail {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let answer = async {
+                match &mut stopping {
+                    Some(stopping) => stopping.await,
+                    None => std::future::pending().await,
+                }
+            };
+            let event = tokio::select! {
+                biased;
+                answer = answer => {
+                    stopping = None;
+                    match answer {
+                        Ok(stopped) => {
+                            self.stopped = Some(stopped);
+                            // The step's last words and its end come now.
+                            tail = Some(Instant::now() + TAIL);
+                        }
+                        Err(NotStopped::Unheard(why)) => return Err(Lost { why, reached: false }),
+                        Err(NotStopped::Unsure(why)) => return Ok(unknown(format!(
+                            "the step was asked to stop, but this is not confirmed: {why}"
+                        ))),
+                    }
+                    continue;
+                }
+                () = cancel.given(), if self.asked.is_none() => {
+                    self.asked = Some(StepOutcome::Canceled);
+                    continue;
+                }
+                () = late, if self.asked.is_none() => {
+                    self.asked = Some(StepOutcome::TimedOut);
+                    continue;
+                }
+                () = tail_over => return self.after_stop(),
+                event = session.next(), if !over => event,
+            };
+            match event {
+                Event::Output(stream, bytes, end) => {
+                    if std::mem::take(&mut first) {
+                        Moment::FirstOutput.reached();
+                    }
+                    match stream {
+                        Stream::Stdout => self.known.out = end,
+                        _ => self.known.err = end,
+                    }
+                    // Nobody listening is no reason to stop the step.
+                    let _ = self.output.send(Chunk { stream, bytes, end }).await;
+                }
+                Event::Frame(words) => {
+                    let mut words = words.split(' ').map(str::to_owned);
+                    let verb = words.next().unwrap_or_default();
+                    let word = words.next().unwrap_or_default();
+                    match verb.as_str() {
+                        "started" => self.started(&word).await,
+                        "refused" => return self.refused(&word),
+                        "lost" => return Ok(self.lost_for_good(&word)),
+                        "exit" => {
+                            Moment::ExitUnread.reached();
+                            exit = Some((word, words.next().unwrap_or_default()));
+                            tail = Some(Instant::now() + TAIL);
+                        }
+                        _ => {}
+                    }
+                }
+                Event::ErrorsOver => {}
+                Event::Closed => {
+                    if self.stopped.is_some() {
+                        return self.after_stop();
+                    }
+                    if let (Some((code, word)), None) = (&exit, &stopping) {
+                        return Ok(self.ended(code, word, session));
+                    }
+                    return Err(Lost { why: "the connection to the node was lost".to_owned(), reached: true });
+                }
+            }
+        }
+    }
+
+    async fn started(&mut self, mode: &str) {
+        Moment::AcknowledgementLost.reached();
+        self.earlier = Sent::Begun;
+        self.said_lost = false;
+        match mode {
+            "attached" => {
+                self.attached = true;
+                self.remark(
+                    "The node has no place to keep the step, neither in the home directory nor in /tmp, so it runs \
+                     attached: when the connection is lost, its outcome will not be known.",
+                )
+                .await;
+            }
+            "tmp" => {
+                self.remark("The home directory on the node cannot be written; the step's files are in /tmp.").await
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self, why: &str) -> Result<Ended, Lost> {
+        let (code, message) = match why {
+            "incomplete" => {
+                let why = "the node did not get all of the step".to_owned();
+                return Err(Lost { why, reached: true });
+            }
+            "fenced" => return Ok(unknown("another server has taken the run over".to_owned())),
+            "never_started" => {
+                ("never_started", "the step was handed over, but the node did not start it; nothing ran")
+            }
+            "no_directory" => (
+                "no_directory",
+                "the node has no place for the step: neither the home directory nor ${TMPDIR:-/tmp} can be written",
+            ),
+            "no_interpreter" => {
+                ("no_interpreter", "the step's interpreter is not on the node; install it or name another")
+            }
+            "no_space" => ("no_space", "the node could not write the step's files; is its disk full?"),
+            _ => ("refused", "the node refused the step"),
+        };
+        if self.asked.is_some() {
+            Ok(Ended::plain(StepOutcome::Canceled))
+        } else {
+            Ok(not_started(code, message.to_owned()))
+        }
+    }
+
+    fn lost_for_good(&self, why: &str) -> Ended {
+        if let (Some(Stopped::Gone), Some(asked)) = (self.stopped, &self.asked) {
+            return Ended::plain(asked.clone());
+        }
+        let message = match why {
+            "rebooted" => "the node was booted anew while the step was running; how far it came is not known",
+            "supervisor" => {
+                "the step's supervisor on the node was killed, so nobody took note of its end; how it ended is not known"
+            }
+            _ => "the node does not have the step's directory any more; whether it ended, and how, is not known",
+        };
+        unknown(message.to_owned())
+    }
+
+    /// The end that the node reported.
+    fn ended(&mut self, code: &str, word: &str, session: Session) -> Ended {
+        let outcome = match (word, code.parse(), self.stopped, self.asked.take()) {
+            ("no_space", ..) => StepOutcome::CouldNotStart {
+                code: "no_space",
+                message: "the node could not write the step's files; is its disk full?".to_owned(),
+            },
+            ("gone", ..) => StepOutcome::TimedOut,
+            ("alive", ..) => StepOutcome::Unknown {
+                message: "the step's time was up, but something of it is still running on the node".to_owned(),
+            },
+            (_, _, Some(Stopped::Gone | Stopped::NotBegun), Some(asked)) => asked,
+            (_, Ok(code), ..) => StepOutcome::Exited(code),
+            (_, Err(_), ..) => StepOutcome::Unknown { message: "the node gave no exit code".to_owned() },
+        };
+        if self.attached {
+            return Ended::plain(outcome);
+        }
+        Ended { outcome, receipt: Receipt::new(session.receipt().boxed()) }
+    }
+
+    /// The step was stopped, and its end does not come over this connection.
+    fn after_stop(&mut self) -> Result<Ended, Lost> {
+        match (self.stopped, &self.asked) {
+            (Some(Stopped::NotBegun), Some(asked)) => Ok(Ended::plain(asked.clone())),
+            (Some(Stopped::Gone), Some(asked)) if self.attached => Ok(Ended::plain(asked.clone())),
+            // What it wrote last can be had over another connection.
+            _ => Err(Lost { why: "the connection to the node was lost".to_owned(), reached: true }),
+        }
+    }
+
+    /// The node was out of reach for too long.
+    fn given_up(&self, why: &str) -> Ended {
+        match (&self.asked, self.stopped) {
+            (Some(asked), Some(Stopped::Gone | Stopped::NotBegun)) => Ended::plain(asked.clone()),
+            (Some(_), _) => unknown(format!("the step was asked to stop, but this is not confirmed: {why}")),
+            (None, _) if self.attached => unknown(
+                "the connection to the node was lost while the step was running; whether it ended, and how, is not known"
+                    .to_owned(),
+            ),
+            (None, _) => unknown(format!("the node could not be reached any more to learn how the step ended: {why}")),
+        }
+    }
+
+    async fn say_lost(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.said_lost, true) {
+            self.remark(&format!("{why}; what runs on the node goes on, and the connection is made again.")).await;
+        }
+    }
+
+    async fn remark(&self, text: &str) {
+        let bytes = text.as_bytes().to_vec();
+        let _ = self.output.send(Chunk { stream: Stream::Remark, bytes, end: 0 }).await;
+    }
+}
+
+fn unknown(message: String) -> Ended {
+    Ended::plain(StepOutcome::Unknown { message })
+}
