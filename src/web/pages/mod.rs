@@ -11,6 +11,7 @@ pub mod history;
 pub mod home;
 pub mod job;
 pub mod job_fields;
+pub mod job_form;
 pub mod jobs;
 pub mod keys;
 pub mod nodes;
