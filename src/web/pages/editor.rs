@@ -5,9 +5,8 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::diff::{DiffLine, lines_of};
-use super::words;
-use crate::app::definitions::{Kind, unified};
+use super::{diff, words};
+use crate::app::definitions::Kind;
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::domain::digest::Digest;
 use crate::domain::ids::ProjectName;
@@ -50,7 +49,10 @@ struct Editor {
     expected: i64,
     refusal: Option<String>,
     diagnostics_html: String,
-    diff: Option<Vec<DiffLine>>,
+    /// Whether the change is shown, to be saved.
+    looks: bool,
+    /// The change; nothing when every line is the same.
+    diff_html: Option<String>,
     looked: String,
 }
 
@@ -75,8 +77,17 @@ struct Draft {
 #[derive(Default)]
 struct Outcome {
     refusal: Option<(StatusCode, String)>,
-    diff: Option<String>,
+    /// The change, once it was asked for.
+    change: Option<Change>,
     looked: String,
+}
+
+/// What saving would change.
+struct Change {
+    /// The revision that holds.
+    holds: i64,
+    /// The comparison; nothing when every line is the same.
+    html: Option<String>,
 }
 
 /// The definition that the path names.
@@ -128,8 +139,8 @@ pub async fn submit(call: Call) -> Answer {
         return show(&call, &place, draft, Outcome { refusal, ..Outcome::default() }).await;
     }
     if text("do") != "save" || !seen {
-        let diff = Some(difference(&call, &place, &draft.source).await?.1);
-        return show(&call, &place, draft, Outcome { diff, looked, refusal: None }).await;
+        let change = Some(change(&call, &place, &draft.source).await?);
+        return show(&call, &place, draft, Outcome { change, looked, refusal: None }).await;
     }
     let expected = Some(draft.expected);
     let (project, kind) = (&place.project, place.kind);
@@ -141,9 +152,9 @@ pub async fn submit(call: Call) -> Answer {
                 Outcome { refusal: Some((status_of(refusal.kind), refusal.message.clone())), ..Outcome::default() };
             if refusal.code == "stale_revision" || refusal.code == "conflict" {
                 // From here on the text goes on top of the newer revision, which is shown against it.
-                let (newest, diff) = difference(&call, &place, &draft.source).await?;
-                draft.expected = newest;
-                outcome.diff = Some(diff);
+                let change = change(&call, &place, &draft.source).await?;
+                draft.expected = change.holds;
+                outcome.change = Some(change);
                 outcome.looked = looked;
             }
             show(&call, &place, draft, outcome).await
@@ -170,13 +181,15 @@ async fn allowed(call: &Call, place: &Place) -> AppResult<()> {
     call.app.may_edit(call.actor()?, &place.project, place.kind, name).await
 }
 
-/// The newest revision's number, and how the text differs from it.
-async fn difference(call: &Call, place: &Place, source: &str) -> AppResult<(i64, String)> {
+/// The text against the newest revision.
+async fn change(call: &Call, place: &Place, source: &str) -> AppResult<Change> {
+    let after = |holds: i64| (format!("Revision {}, your text", holds + 1), source);
     if place.name.is_empty() {
-        return Ok((0, unified("", source)));
+        return Ok(Change { holds: 0, html: diff::html(("Nothing".to_owned(), ""), after(0)) });
     }
     let (newest, _) = call.app.to_edit(call.actor()?, &place.project, place.kind, &place.name, None).await?;
-    Ok((newest.revision, unified(&newest.source, source)))
+    let before = (format!("Revision {}, holds now", newest.revision), newest.source.as_str());
+    Ok(Change { holds: newest.revision, html: diff::html(before, after(newest.revision)) })
 }
 
 async fn diagnostics(call: &Call, place: &Place, source: &str) -> AppResult<String> {
@@ -213,7 +226,8 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
         source: draft.source,
         message: draft.message,
         expected: draft.expected,
-        diff: outcome.diff.map(|d| lines_of(&d)),
+        looks: outcome.change.is_some(),
+        diff_html: outcome.change.and_then(|c| c.html),
         looked: outcome.looked,
         chrome: chrome::of(call, "/jobs").await,
         refusal: outcome.refusal.as_ref().map(|(_, message)| message.clone()),
