@@ -20,7 +20,8 @@
   // Keys: "/" searches, "g j" and its like go to a page, "?" shows the list. Never while somebody types.
   let pending = "";
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    // The editor's view is a shadow tree, whose host is all that the event's own target tells.
+    const typing = event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
       const search = $("[data-search]");
@@ -66,7 +67,7 @@
   document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target));
 
   // Tick or untick all nodes.
-  for (const button of $$("[data-tick]")) {
+  for (const button of $$("[data-tick]:enabled")) {
     button.hidden = false;
     button.addEventListener("click", () => {
       for (const box of $$(`input[name="${button.dataset.name}"]`)) box.checked = button.dataset.tick === "all";
@@ -142,55 +143,5 @@
       source.addEventListener("open", () => { if (state) state.textContent = "live"; });
       source.addEventListener("error", () => { if (state && log.dataset.live === "yes") state.textContent = "connection lost, trying again …"; });
     }
-  }
-
-  // The editor asks the server's own check while one types, and marks the lines.
-  const editor = $("[data-editor]");
-  if (editor) {
-    const area = $("textarea", editor);
-    const target = $("[data-diagnostics]", editor);
-    const gutter = $("[data-gutter]", editor);
-    const mark = () => {
-      const wrong = new Set($$("[data-error='true']", target).map((link) => link.dataset.line));
-      gutter.replaceChildren();
-      const count = area.value.split("\n").length;
-      for (let line = 1; line <= count; line += 1) {
-        const number = document.createElement(wrong.has(String(line)) ? "b" : "span");
-        number.textContent = line;
-        gutter.append(number, "\n");
-      }
-      gutter.scrollTop = area.scrollTop;
-    };
-    area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
-    mark();
-    let timer = 0;
-    let asked = 0;
-    const check = async () => {
-      const body = new URLSearchParams({ source: area.value, csrf: editor.elements.csrf.value });
-      const turn = asked += 1;
-      const answer = await fetch(editor.dataset.check, { method: "POST", body });
-      const html = answer.ok ? await answer.text() : null;
-      // Answers may overtake each other; only the last question counts.
-      if (html !== null && turn === asked) { target.innerHTML = html; mark(); }
-    };
-    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); mark(); });
-    editor.addEventListener("click", (event) => {
-      const link = event.target.closest("[data-line]");
-      if (!link) return;
-      event.preventDefault();
-      const rows = area.value.split("\n");
-      const line = Number(link.dataset.line);
-      const start = rows.slice(0, line - 1).reduce((sum, row) => sum + row.length + 1, 0);
-      area.focus();
-      area.setSelectionRange(start, start + (rows[line - 1] || "").length);
-      area.scrollTop = Math.max(0, (line - 4) * (area.scrollHeight / Math.max(1, rows.length)));
-    });
-    area.addEventListener("keydown", (event) => {
-      if (event.key !== "Tab" || event.shiftKey || event.ctrlKey) return;
-      if (area.dataset.tabOut) return;
-      event.preventDefault();
-      area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
-    });
-    area.addEventListener("keyup", (event) => { if (event.key === "Escape") area.dataset.tabOut = "yes"; });
   }
 })();

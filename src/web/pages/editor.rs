@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::check::{self, Checked};
 use super::{diff, words};
 use crate::app::definitions::Kind;
 use crate::app::error::{AppError, AppResult, RefusalKind};
@@ -13,25 +14,7 @@ use crate::domain::ids::ProjectName;
 use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::{Answer, status_of};
-use crate::web::page::{Chrome, fragment, render, see_other};
-
-/// A mistake with its place.
-struct Mark {
-    error: bool,
-    line: u32,
-    column: u32,
-    /// The file, where it is another one than the edited.
-    file: Option<String>,
-    message: String,
-    hint: Option<String>,
-    code: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "parts/diagnostics.html")]
-struct Diagnostics {
-    marks: Vec<Mark>,
-}
+use crate::web::page::{Chrome, render, see_other};
 
 #[derive(Template)]
 #[template(path = "editor.html")]
@@ -48,7 +31,9 @@ struct Editor {
     message: String,
     expected: i64,
     refusal: Option<String>,
-    diagnostics_html: String,
+    checked: Checked,
+    /// Whether such a definition makes a form.
+    makes_form: bool,
     /// Whether the change is shown, to be saved.
     looks: bool,
     /// The change; nothing when every line is the same.
@@ -163,18 +148,6 @@ pub async fn submit(call: Call) -> Answer {
     }
 }
 
-/// `POST /projects/{project}/check/{kind}`: the mistakes of a text, as a piece of the page.
-pub async fn check(call: Call) -> Answer {
-    let kind = Kind::parse(&call.part("kind")).ok_or_else(AppError::not_found)?;
-    let project = call.name("project")?;
-    let source = call.form.text("source").unwrap_or_default().replace("\r\n", "\n");
-    let html = diagnostics(&call, &Place { project, kind, name: String::new() }, &source).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("Cache-Control", "no-store"))
-        .body(html))
-}
-
 /// Who may not change it has no use for the editor. A new definition's name is not known yet, so saving decides.
 async fn allowed(call: &Call, place: &Place) -> AppResult<()> {
     let name = if place.name.is_empty() { "new" } else { &place.name };
@@ -192,30 +165,13 @@ async fn change(call: &Call, place: &Place, source: &str) -> AppResult<Change> {
     Ok(Change { holds: newest.revision, html: diff::html(before, after(newest.revision)) })
 }
 
-async fn diagnostics(call: &Call, place: &Place, source: &str) -> AppResult<String> {
-    let found = call.app.check(call.actor()?, &place.project, place.kind, source).await?;
-    let own = call.app.file_of(&place.project, place.kind, source);
-    let marks = found
-        .into_iter()
-        .map(|d| Mark {
-            error: d.is_error(),
-            line: d.line,
-            column: d.column,
-            file: Some(d.file).filter(|f| *f != own),
-            message: crate::app::error::sentence(&d.message),
-            hint: d.hint,
-            code: d.code,
-        })
-        .collect();
-    Ok(fragment(&Diagnostics { marks }))
-}
-
 async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> AppResult<HttpResponse> {
     let (project, kind) = (place.project.to_string(), place.kind.as_str());
     let encoded = words::encoded(&place.name);
     let new = place.name.is_empty();
     let page = Editor {
-        diagnostics_html: diagnostics(call, place, &draft.source).await?,
+        checked: check::checked(call, place, &draft.source).await?,
+        makes_form: place.kind == Kind::Job,
         title: if new { format!("New {kind} in {project}") } else { format!("Edit {}", place.name) },
         href: format!("/projects/{project}/edit/{kind}/{encoded}"),
         history_href: (!new).then(|| format!("/projects/{project}/history/{kind}/{encoded}")),

@@ -4,6 +4,7 @@ pub mod access;
 pub mod approval;
 pub mod approvals;
 pub mod audit;
+pub mod check;
 pub mod diff;
 pub mod editor;
 pub mod events;
@@ -85,7 +86,7 @@ pub const ROUTES: &[Route] = &[
         Guard::Needs(Permission::Edit, On::Project),
         to!(editor::submit),
     ),
-    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(editor::check)),
+    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(check::answer)),
     page(
         "GET",
         "/projects/{project}/history/{kind}/{name:.*}",
