@@ -20,7 +20,6 @@
 
   let timer = 0;
   let asked = 0;
-  const unsaved = area.value;
   const view = window.YamlView.mount(host, {
     text: area.value,
     label: "Definition as YAML",
@@ -68,7 +67,11 @@
     if (link) { event.preventDefault(); view.go(markOf(link)); }
   });
 
+  // A text that is not stored yet is not left by a slip of the finger, also when it came back with its mistakes.
+  const stored = form.dataset.stored === "yes" ? area.value : null;
   let leaving = false;
-  form.addEventListener("submit", () => { leaving = true; });
-  addEventListener("beforeunload", (event) => { if (!leaving && area.value !== unsaved) event.preventDefault(); });
+  const leave = () => { leaving = true; };
+  form.addEventListener("submit", leave);
+  document.querySelector("[data-leave]").addEventListener("click", leave);
+  addEventListener("beforeunload", (event) => { if (!leaving && area.value !== stored) event.preventDefault(); });
 })();

@@ -100,6 +100,10 @@ test("the editor's keys stay in the editor, and Escape leaves it", async () => {
   await page.click("nav a[href='/runs']", { noWaitAfter: true });
   await until(() => asked === "beforeunload");
   assert.equal(new URL(page.url()).pathname, EDIT);
+  asked = "";
+  await page.click("text=Leave without saving");
+  await page.waitForURL((url) => url.pathname === `/projects/ops/jobs/${NAME}`);
+  assert.equal(asked, "", "who says so leaves");
   assert.deepEqual(admin.problems, []);
   await admin.context.close();
 });
@@ -172,6 +176,14 @@ for (const javaScriptEnabled of [true, false]) {
     await page.click('button[value="diff"]');
     assert.match(await page.textContent("[role=alert]"), /1 mistake to mend/);
     assert.match(await page.textContent("#diagnostics"), /maximum/);
+    if (javaScriptEnabled) {
+      // The text that came back is stored nowhere else.
+      let asked = "";
+      page.once("dialog", (dialog) => { asked = dialog.type(); dialog.dismiss(); });
+      await page.waitForSelector(".cm-content");
+      await page.click("nav a[href='/runs']", { noWaitAfter: true });
+      await until(() => asked === "beforeunload");
+    }
     await put(good.replace("max: 100\n", "max: 99\n"));
     await page.click('button[value="diff"]');
 

@@ -28,6 +28,8 @@ struct Editor {
     history_href: Option<String>,
     back_href: String,
     source: String,
+    /// Whether the text is as somebody found it; one that came back from the form is not.
+    stored: bool,
     message: String,
     expected: i64,
     refusal: Option<String>,
@@ -180,6 +182,7 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
         kind,
         name: place.name.clone(),
         source: draft.source,
+        stored: outcome.change.is_none() && outcome.refusal.is_none(),
         message: draft.message,
         expected: draft.expected,
         looks: outcome.change.is_some(),
