@@ -17,15 +17,55 @@
     });
   }
 
+  // The palette: jobs by name, runs by number. The server finds; Enter takes the first, arrows and Tab reach the others.
+  const palette = $("#find");
+  const query = $("#find-q");
+  const openPalette = () => {
+    if (palette.open) return;
+    palette.showModal();
+    query.select();
+    query.dispatchEvent(new Event("find-open"));
+  };
+  if (palette) {
+    const opener = $("[data-find-open]");
+    opener.hidden = false;
+    opener.addEventListener("click", openPalette);
+    let hurried = false;
+    // Who types on and presses Enter at once means what was typed, not what the list still shows.
+    const take = () => {
+      hurried = $("[data-found]", palette)?.dataset.asked !== query.value.trim();
+      if (!hurried) $("a", palette)?.click();
+    };
+    query.addEventListener("input", () => { hurried = false; });
+    palette.addEventListener("htmx:afterSwap", () => { if (hurried) take(); });
+    palette.addEventListener("close", () => { hurried = false; });
+    palette.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target === query) { event.preventDefault(); take(); return; }
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      const stops = [query, ...$$("a", palette)];
+      event.preventDefault();
+      stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length].focus();
+    });
+    // A press beside the palette closes it.
+    palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+  }
+
   // Keys: "/" searches, "g j" and its like go to a page, "?" shows the list. Never while somebody types.
   let pending = "";
   document.addEventListener("keydown", (event) => {
+    if (palette && event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
     // The editor's view is a shadow tree, whose host is all that the event's own target tells.
     const typing = event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
       const search = $("[data-search]");
-      if (search) { event.preventDefault(); search.focus(); } else { location.href = "/jobs"; }
+      event.preventDefault();
+      if (search) search.focus(); else if (palette) openPalette();
       return;
     }
     if (event.key === "?") { $("#keys-help")?.showModal(); return; }

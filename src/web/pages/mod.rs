@@ -8,6 +8,7 @@ pub mod check;
 pub mod diff;
 pub mod editor;
 pub mod events;
+pub mod find;
 pub mod history;
 pub mod home;
 pub mod job;
@@ -44,6 +45,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/setup/{token}", Guard::Public, to!(setup::form)),
     page("POST", "/setup/{token}", Guard::Public, to!(setup::submit)),
     page("GET", "/", Guard::SignedIn, to!(home::page)),
+    page("GET", "/find", Guard::SignedIn, to!(find::part)),
     page("GET", "/jobs", Guard::SignedIn, to!(jobs::page)),
     page("GET", "/projects/{project}/jobs/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(job::form)),
     page("POST", "/projects/{project}/run/{job:.+}", Guard::Needs(Permission::Run, On::Job), to!(job::run))
