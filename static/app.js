@@ -75,6 +75,10 @@
     if (link) { event.preventDefault(); link.click(); }
   });
 
+  // On a phone the navigation scrolls sideways; where one is has to be in sight.
+  const here = $("nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
+
   // Filter a list as one types.
   for (const input of $$("[data-filter]")) {
     const rows = $$(input.dataset.filter);

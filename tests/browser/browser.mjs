@@ -49,6 +49,8 @@ export async function nothingIsWrong(page, what) {
   await page.setViewportSize({ width: 360, height: 740 });
   const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(wider <= 0, `${what} is ${wider} px wider than a phone`);
+  const cut = await page.evaluate(() => [...document.querySelectorAll(".cards")].filter((t) => t.offsetWidth > t.parentElement.clientWidth).length);
+  assert.equal(cut, 0, `${what} has a row that a phone cuts off`);
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
