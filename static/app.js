@@ -17,14 +17,55 @@
     });
   }
 
+  // The palette: jobs by name, runs by number. The server finds; Enter takes the first, arrows and Tab reach the others.
+  const palette = $("#find");
+  const query = $("#find-q");
+  const openPalette = () => {
+    if (palette.open) return;
+    palette.showModal();
+    query.select();
+    query.dispatchEvent(new Event("find-open"));
+  };
+  if (palette) {
+    const opener = $("[data-find-open]");
+    opener.hidden = false;
+    opener.addEventListener("click", openPalette);
+    let hurried = false;
+    // Who types on and presses Enter at once means what was typed, not what the list still shows.
+    const take = () => {
+      hurried = $("[data-found]", palette)?.dataset.asked !== query.value.trim();
+      if (!hurried) $("a", palette)?.click();
+    };
+    query.addEventListener("input", () => { hurried = false; });
+    palette.addEventListener("htmx:afterSwap", () => { if (hurried) take(); });
+    palette.addEventListener("close", () => { hurried = false; });
+    palette.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && event.target === query) { event.preventDefault(); take(); return; }
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (!step) return;
+      const stops = [query, ...$$("a", palette)];
+      event.preventDefault();
+      stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length].focus();
+    });
+    // A press beside the palette closes it.
+    palette.addEventListener("click", (event) => { if (event.target === palette) palette.close(); });
+  }
+
   // Keys: "/" searches, "g j" and its like go to a page, "?" shows the list. Never while somebody types.
   let pending = "";
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input, textarea, select, [contenteditable]");
+    if (palette && event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.shiftKey && !event.altKey) {
+      event.preventDefault();
+      openPalette();
+      return;
+    }
+    // The editor's view is a shadow tree, whose host is all that the event's own target tells.
+    const typing = event.composedPath()[0].closest?.("input, textarea, select, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key === "/") {
       const search = $("[data-search]");
-      if (search) { event.preventDefault(); search.focus(); } else { location.href = "/jobs"; }
+      event.preventDefault();
+      if (search) search.focus(); else if (palette) openPalette();
       return;
     }
     if (event.key === "?") { $("#keys-help")?.showModal(); return; }
@@ -33,6 +74,10 @@
     pending = event.key === "g" ? "g " : "";
     if (link) { event.preventDefault(); link.click(); }
   });
+
+  // On a phone the navigation scrolls sideways; where one is has to be in sight.
+  const here = $("nav [aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - (here.parentElement.clientWidth - here.offsetWidth) / 2;
 
   // Filter a list as one types.
   for (const input of $$("[data-filter]")) {
@@ -66,7 +111,7 @@
   document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target));
 
   // Tick or untick all nodes.
-  for (const button of $$("[data-tick]")) {
+  for (const button of $$("[data-tick]:enabled")) {
     button.hidden = false;
     button.addEventListener("click", () => {
       for (const box of $$(`input[name="${button.dataset.name}"]`)) box.checked = button.dataset.tick === "all";
@@ -142,55 +187,5 @@
       source.addEventListener("open", () => { if (state) state.textContent = "live"; });
       source.addEventListener("error", () => { if (state && log.dataset.live === "yes") state.textContent = "connection lost, trying again …"; });
     }
-  }
-
-  // The editor asks the server's own check while one types, and marks the lines.
-  const editor = $("[data-editor]");
-  if (editor) {
-    const area = $("textarea", editor);
-    const target = $("[data-diagnostics]", editor);
-    const gutter = $("[data-gutter]", editor);
-    const mark = () => {
-      const wrong = new Set($$("[data-error='true']", target).map((link) => link.dataset.line));
-      gutter.replaceChildren();
-      const count = area.value.split("\n").length;
-      for (let line = 1; line <= count; line += 1) {
-        const number = document.createElement(wrong.has(String(line)) ? "b" : "span");
-        number.textContent = line;
-        gutter.append(number, "\n");
-      }
-      gutter.scrollTop = area.scrollTop;
-    };
-    area.addEventListener("scroll", () => { gutter.scrollTop = area.scrollTop; });
-    mark();
-    let timer = 0;
-    let asked = 0;
-    const check = async () => {
-      const body = new URLSearchParams({ source: area.value, csrf: editor.elements.csrf.value });
-      const turn = asked += 1;
-      const answer = await fetch(editor.dataset.check, { method: "POST", body });
-      const html = answer.ok ? await answer.text() : null;
-      // Answers may overtake each other; only the last question counts.
-      if (html !== null && turn === asked) { target.innerHTML = html; mark(); }
-    };
-    area.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(check, 400); mark(); });
-    editor.addEventListener("click", (event) => {
-      const link = event.target.closest("[data-line]");
-      if (!link) return;
-      event.preventDefault();
-      const rows = area.value.split("\n");
-      const line = Number(link.dataset.line);
-      const start = rows.slice(0, line - 1).reduce((sum, row) => sum + row.length + 1, 0);
-      area.focus();
-      area.setSelectionRange(start, start + (rows[line - 1] || "").length);
-      area.scrollTop = Math.max(0, (line - 4) * (area.scrollHeight / Math.max(1, rows.length)));
-    });
-    area.addEventListener("keydown", (event) => {
-      if (event.key !== "Tab" || event.shiftKey || event.ctrlKey) return;
-      if (area.dataset.tabOut) return;
-      event.preventDefault();
-      area.setRangeText("  ", area.selectionStart, area.selectionEnd, "end");
-    });
-    area.addEventListener("keyup", (event) => { if (event.key === "Escape") area.dataset.tabOut = "yes"; });
   }
 })();

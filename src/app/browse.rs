@@ -117,6 +117,21 @@ impl App {
         let catalogue = self.catalogue().await?;
         let state = catalogue.project(project)?;
         let job = state.job(job).ok_or_else(AppError::not_found)?;
+        self.view_of(actor, &catalogue, state, job).await
+    }
+
+    /// What the actor sees of a job, be it stored or only a draft.
+    ///
+    /// # Errors
+    /// Not found, also when it may not be seen.
+    pub(super) async fn view_of(
+        &self,
+        actor: &Actor,
+        catalogue: &Catalogue,
+        state: &ProjectState,
+        job: &StoredJob,
+    ) -> AppResult<JobView> {
+        let project = &state.project.name;
         let nodes = state.matched(&job.job);
         let resource = state.job_resource(job, &nodes);
         self.authorize(actor, Permission::View, &resource)?;
@@ -126,7 +141,7 @@ impl App {
             .map(|node| NodeChoice {
                 node: Arc::clone(node),
                 enrolled: node.transport == Transport::Local || !fingerprints_of(&keys, node).is_empty(),
-                allowed: may_run_there(&catalogue, state, job, node, actor),
+                allowed: may_run_there(catalogue, state, job, node, actor),
             })
             .collect();
         let sign_off = self.expected_sign_off(state, job, &nodes, actor).map(|s| {
@@ -135,7 +150,7 @@ impl App {
         });
         let nameable = job.job.options.iter().filter_map(|o| match &o.kind {
             OptionKind::Node { filter } => {
-                Some((o.name.to_string(), nameable(&catalogue, state, actor, filter.as_deref())))
+                Some((o.name.to_string(), nameable(catalogue, state, actor, filter.as_deref())))
             }
             _ => None,
         });

@@ -1,6 +1,7 @@
 //! Definitions: checking a folder, applying it with a plan first, saving a single one, and looking back.
 
 mod compare;
+mod sides;
 
 use serde_json::json;
 
@@ -24,8 +25,8 @@ use compare::{Stored, Wanted, changes, checked, files_of, refuse_mistakes, wante
 
 pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
-pub use compare::unified;
 pub(super) use compare::{name_in, path_of};
+pub use sides::{Line, Row, side_by_side};
 
 /// What would happen, or happened, to one definition.
 #[derive(Debug, Clone, PartialEq, Eq)]

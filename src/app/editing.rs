@@ -1,10 +1,17 @@
-//! What the editor asks beside checking and saving: whether somebody may, and which file a text would be.
+//! What the editor asks beside checking and saving: whether somebody may, which file a text would be, and which form it
+//! would make.
+
+use std::sync::Arc;
 
 use super::App;
+use super::browse::JobView;
+use super::catalogue::StoredJob;
 use super::definitions::{Kind, RevisionView, name_in, path_of};
-use super::error::AppResult;
+use super::error::{AppError, AppResult};
 use crate::domain::access::{Actor, Permission};
-use crate::domain::ids::ProjectName;
+use crate::domain::digest::Digest;
+use crate::domain::ids::{JobId, ProjectName};
+use crate::spec;
 use crate::store::definitions as rows;
 
 impl App {
@@ -43,5 +50,31 @@ impl App {
     #[must_use]
     pub fn file_of(&self, project: &ProjectName, kind: Kind, text: &str) -> String {
         path_of(kind, name_in(project, kind, text).as_deref().unwrap_or("new"))
+    }
+
+    /// A job as its page would show it, were this text saved. Only for who may save it: the page tells which nodes a
+    /// filter matches.
+    ///
+    /// # Errors
+    /// `invalid_definitions` when the text is no job; not found; forbidden.
+    pub async fn preview_job(&self, actor: &Actor, project: &ProjectName, text: &str) -> AppResult<JobView> {
+        let catalogue = self.catalogue().await?;
+        let state = catalogue.project(project)?;
+        let job = spec::read_job(text).map_err(|_| {
+            AppError::invalid("invalid_definitions", "The text makes no form until its mistakes are mended.")
+        })?;
+        let holds = state.jobs.get(&job.path);
+        let draft = StoredJob {
+            definition: holds.map(|h| h.definition.clone()).unwrap_or_default(),
+            id: match job.id.clone().or_else(|| holds.map(|h| h.id.clone())) {
+                Some(id) => id,
+                None => JobId::parse(&uuid::Uuid::new_v4().to_string())?,
+            },
+            revision: holds.map_or(0, |h| h.revision) + 1,
+            digest: Digest::of(text.as_bytes()),
+            job: Arc::new(job),
+        };
+        self.authorize(actor, Permission::Edit, &state.job_resource(&draft, &state.matched(&draft.job)))?;
+        self.view_of(actor, &catalogue, state, &draft).await
     }
 }

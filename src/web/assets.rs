@@ -24,8 +24,10 @@ macro_rules! assets {
 assets! {
     "app.css" => "text/css; charset=utf-8",
     "app.js" => "text/javascript; charset=utf-8",
+    "editor.js" => "text/javascript; charset=utf-8",
     "theme.js" => "text/javascript; charset=utf-8",
     "icon.svg" => "image/svg+xml",
+    "vendor/codemirror.min.js" => "text/javascript; charset=utf-8",
     "vendor/htmx.min.js" => "text/javascript; charset=utf-8",
     "vendor/idiomorph-ext.min.js" => "text/javascript; charset=utf-8",
 }

@@ -1,51 +1,20 @@
 // The main job in a real browser, with and without JavaScript: ask, look, refuse, approve, follow, read afterwards.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
 
-import { startDemo } from "./demo.mjs";
+import { nothingIsWrong, open, until } from "./browser.mjs";
 
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const JOB = "/projects/ops/jobs/services/restart-service";
 const PAGES = ["/", "/jobs", JOB, "/runs", "/approvals", "/events", "/webhooks", "/nodes", "/keys", "/access", "/audit", "/settings"];
 
 let demo;
-let browser;
+let signedIn;
+let close;
 
-before(async () => {
-  demo = await startDemo();
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
-});
+before(async () => { ({ demo, signedIn, close } = await open()); });
 
-after(async () => {
-  await browser?.close();
-  await demo?.stop();
-});
-
-/** A browser of its own for a person, signed in. */
-async function signedIn(name, options = {}) {
-  const context = await browser.newContext({ baseURL: demo.url, ...options });
-  const page = await context.newPage();
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("console", (message) => {
-    // A form that comes back with its mistakes has status 422, which the browser notes as an error.
-    if (message.type() === "error" && !message.text().includes("status of 422")) problems.push(message.text());
-  });
-  await page.goto("/sign-in");
-  await page.fill("#user", name);
-  await page.fill("#password", demo.people[name]);
-  await page.click("main button");
-  await page.waitForURL((url) => url.pathname === "/");
-  return { page, context, problems };
-}
+after(() => close?.());
 
 /** Asks for a restart; the address of its run. */
 async function ask(page, service, reason) {
@@ -155,20 +124,8 @@ test("nothing is wrong with any page for those who hear or type it, and nothing 
   for (const path of [...PAGES, run]) {
     const answer = await admin.page.goto(path);
     assert.equal(answer.status(), 200, path);
-    await admin.page.evaluate(AXE);
-    const { violations } = await admin.page.evaluate(() => globalThis.axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"] }));
-    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).join(" | ")}`), [], path);
-    await admin.page.setViewportSize({ width: 360, height: 740 });
-    const wider = await admin.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    assert.ok(wider <= 0, `${path} is ${wider} px wider than a phone`);
-    await admin.page.setViewportSize({ width: 1280, height: 900 });
+    await nothingIsWrong(admin.page, path);
   }
   assert.deepEqual(admin.problems, []);
   await admin.context.close();
 });
-
-/** Waits for a condition, at most a minute. */
-async function until(condition) {
-  const end = Date.now() + 60_000;
-  while (!(await condition())) assert.ok(Date.now() < end, "it did not happen within a minute");
-}

@@ -197,7 +197,8 @@ fn vendored_files_are_those_of_the_list() {
     use sha2::Digest as _;
     let folder = below("static/vendor");
     let list = std::fs::read_to_string(folder.join("README.md")).unwrap();
-    for (name, bytes) in files(&folder) {
+    // What lies in folders is not served: it is what a bundle is made of, and its lock file pins that.
+    for (name, bytes) in files(&folder).into_iter().filter(|(name, _)| !name.contains('/')) {
         let sum: String = sha2::Sha256::digest(&bytes).iter().map(|b| format!("{b:02x}")).collect();
         let listed = list.lines().any(|line| line.contains(&format!("`{name}`")) && line.contains(&sum));
         assert!(listed || name == "README.md", "{name} with SHA-256 {sum} is not listed in static/vendor/README.md");

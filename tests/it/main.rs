@@ -6,6 +6,7 @@ mod architecture;
 mod client;
 mod command_line;
 mod definitions;
+mod editor;
 mod harness;
 mod hostile;
 mod intake;

@@ -158,8 +158,7 @@ pub(super) fn changes(wanted: &[Wanted], stored: &[Stored]) -> Vec<DefinitionCha
 }
 
 /// A unified diff with three lines of context.
-#[must_use]
-pub fn unified(old: &str, new: &str) -> String {
+pub(super) fn unified(old: &str, new: &str) -> String {
     similar::TextDiff::from_lines(old, new).unified_diff().context_radius(3).to_string()
 }
 

@@ -1,29 +1,62 @@
-//! A unified difference as lines with a class each.
+//! Two texts beside each other as a table: before, after, and what is the same.
 
+use askama::Template;
+
+use super::words;
+use crate::app::definitions::{Line, Row, side_by_side};
 use crate::web::ansi::visible;
+use crate::web::page::fragment;
 
-/// One line.
-pub struct DiffLine {
-    /// `add`, `del`, `at` or empty.
-    pub kind: &'static str,
-    /// The line with its sign.
-    pub text: String,
+/// One side of a row.
+struct Cell {
+    /// Empty where the other side has a line more.
+    number: String,
+    /// Which side it is and what became of the line; a phone shows only one side of what is the same.
+    class: &'static str,
+    text: String,
 }
 
-/// The lines of a unified difference.
-#[must_use]
-pub fn lines_of(unified: &str) -> Vec<DiffLine> {
-    unified
-        .lines()
-        .filter(|line| !line.starts_with("\\ No newline"))
-        .map(|line| DiffLine {
-            kind: match line.as_bytes().first() {
-                Some(b'+') => "add",
-                Some(b'-') => "del",
-                Some(b'@') => "at",
-                _ => "",
-            },
-            text: visible(line),
-        })
-        .collect()
+/// One row: its two sides, or the words for lines that are not shown.
+struct Beside {
+    cells: Vec<Cell>,
+    skipped: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "parts/diff.html")]
+struct Comparison {
+    before: String,
+    after: String,
+    rows: Vec<Beside>,
+}
+
+/// The comparison of two texts with a title each, as HTML; `None` when every line is the same.
+pub fn html((before, old): (String, &str), (after, new): (String, &str)) -> Option<String> {
+    let rows: Vec<Beside> = side_by_side(old, new).into_iter().map(beside).collect();
+    (!rows.is_empty()).then(|| fragment(&Comparison { before, after, rows }))
+}
+
+fn beside(row: Row) -> Beside {
+    match row {
+        Row::Same(left, right) => both(cell("old same", left), cell("new same", right)),
+        Row::Changed(left, right) => {
+            let none = |class| Cell { number: String::new(), class, text: String::new() };
+            both(
+                left.map_or_else(|| none("old none"), |line| cell("old gone", line)),
+                right.map_or_else(|| none("new none"), |line| cell("new come", line)),
+            )
+        }
+        Row::Skipped(1) => Beside { cells: Vec::new(), skipped: Some("1 line is the same".to_owned()) },
+        Row::Skipped(n) => {
+            Beside { cells: Vec::new(), skipped: Some(format!("{} are the same", words::count(n, "line"))) }
+        }
+    }
+}
+
+fn both(left: Cell, right: Cell) -> Beside {
+    Beside { cells: vec![left, right], skipped: None }
+}
+
+fn cell(class: &'static str, line: Line) -> Cell {
+    Cell { number: line.number.to_string(), class, text: visible(&line.text) }
 }

@@ -5,34 +5,16 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::diff::{DiffLine, lines_of};
-use super::words;
-use crate::app::definitions::{Kind, unified};
+use super::check::{self, Checked};
+use super::{diff, words};
+use crate::app::definitions::Kind;
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::domain::digest::Digest;
 use crate::domain::ids::ProjectName;
 use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::{Answer, status_of};
-use crate::web::page::{Chrome, fragment, render, see_other};
-
-/// A mistake with its place.
-struct Mark {
-    error: bool,
-    line: u32,
-    column: u32,
-    /// The file, where it is another one than the edited.
-    file: Option<String>,
-    message: String,
-    hint: Option<String>,
-    code: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "parts/diagnostics.html")]
-struct Diagnostics {
-    marks: Vec<Mark>,
-}
+use crate::web::page::{Chrome, render, see_other};
 
 #[derive(Template)]
 #[template(path = "editor.html")]
@@ -46,11 +28,18 @@ struct Editor {
     history_href: Option<String>,
     back_href: String,
     source: String,
+    /// Whether the text is as somebody found it; one that came back from the form is not.
+    stored: bool,
     message: String,
     expected: i64,
     refusal: Option<String>,
-    diagnostics_html: String,
-    diff: Option<Vec<DiffLine>>,
+    checked: Checked,
+    /// Whether such a definition makes a form.
+    makes_form: bool,
+    /// Whether the change is shown, to be saved.
+    looks: bool,
+    /// The change; nothing when every line is the same.
+    diff_html: Option<String>,
     looked: String,
 }
 
@@ -75,8 +64,17 @@ struct Draft {
 #[derive(Default)]
 struct Outcome {
     refusal: Option<(StatusCode, String)>,
-    diff: Option<String>,
+    /// The change, once it was asked for.
+    change: Option<Change>,
     looked: String,
+}
+
+/// What saving would change.
+struct Change {
+    /// The revision that holds.
+    holds: i64,
+    /// The comparison; nothing when every line is the same.
+    html: Option<String>,
 }
 
 /// The definition that the path names.
@@ -128,8 +126,8 @@ pub async fn submit(call: Call) -> Answer {
         return show(&call, &place, draft, Outcome { refusal, ..Outcome::default() }).await;
     }
     if text("do") != "save" || !seen {
-        let diff = Some(difference(&call, &place, &draft.source).await?.1);
-        return show(&call, &place, draft, Outcome { diff, looked, refusal: None }).await;
+        let change = Some(change(&call, &place, &draft.source).await?);
+        return show(&call, &place, draft, Outcome { change, looked, refusal: None }).await;
     }
     let expected = Some(draft.expected);
     let (project, kind) = (&place.project, place.kind);
@@ -141,9 +139,9 @@ pub async fn submit(call: Call) -> Answer {
                 Outcome { refusal: Some((status_of(refusal.kind), refusal.message.clone())), ..Outcome::default() };
             if refusal.code == "stale_revision" || refusal.code == "conflict" {
                 // From here on the text goes on top of the newer revision, which is shown against it.
-                let (newest, diff) = difference(&call, &place, &draft.source).await?;
-                draft.expected = newest;
-                outcome.diff = Some(diff);
+                let change = change(&call, &place, &draft.source).await?;
+                draft.expected = change.holds;
+                outcome.change = Some(change);
                 outcome.looked = looked;
             }
             show(&call, &place, draft, outcome).await
@@ -152,49 +150,21 @@ pub async fn submit(call: Call) -> Answer {
     }
 }
 
-/// `POST /projects/{project}/check/{kind}`: the mistakes of a text, as a piece of the page.
-pub async fn check(call: Call) -> Answer {
-    let kind = Kind::parse(&call.part("kind")).ok_or_else(AppError::not_found)?;
-    let project = call.name("project")?;
-    let source = call.form.text("source").unwrap_or_default().replace("\r\n", "\n");
-    let html = diagnostics(&call, &Place { project, kind, name: String::new() }, &source).await?;
-    Ok(HttpResponse::Ok()
-        .content_type("text/html; charset=utf-8")
-        .insert_header(("Cache-Control", "no-store"))
-        .body(html))
-}
-
 /// Who may not change it has no use for the editor. A new definition's name is not known yet, so saving decides.
 async fn allowed(call: &Call, place: &Place) -> AppResult<()> {
     let name = if place.name.is_empty() { "new" } else { &place.name };
     call.app.may_edit(call.actor()?, &place.project, place.kind, name).await
 }
 
-/// The newest revision's number, and how the text differs from it.
-async fn difference(call: &Call, place: &Place, source: &str) -> AppResult<(i64, String)> {
+/// The text against the newest revision.
+async fn change(call: &Call, place: &Place, source: &str) -> AppResult<Change> {
+    let after = |holds: i64| (format!("Revision {}, your text", holds + 1), source);
     if place.name.is_empty() {
-        return Ok((0, unified("", source)));
+        return Ok(Change { holds: 0, html: diff::html(("Nothing".to_owned(), ""), after(0)) });
     }
     let (newest, _) = call.app.to_edit(call.actor()?, &place.project, place.kind, &place.name, None).await?;
-    Ok((newest.revision, unified(&newest.source, source)))
-}
-
-async fn diagnostics(call: &Call, place: &Place, source: &str) -> AppResult<String> {
-    let found = call.app.check(call.actor()?, &place.project, place.kind, source).await?;
-    let own = call.app.file_of(&place.project, place.kind, source);
-    let marks = found
-        .into_iter()
-        .map(|d| Mark {
-            error: d.is_error(),
-            line: d.line,
-            column: d.column,
-            file: Some(d.file).filter(|f| *f != own),
-            message: crate::app::error::sentence(&d.message),
-            hint: d.hint,
-            code: d.code,
-        })
-        .collect();
-    Ok(fragment(&Diagnostics { marks }))
+    let before = (format!("Revision {}, holds now", newest.revision), newest.source.as_str());
+    Ok(Change { holds: newest.revision, html: diff::html(before, after(newest.revision)) })
 }
 
 async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> AppResult<HttpResponse> {
@@ -202,7 +172,8 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
     let encoded = words::encoded(&place.name);
     let new = place.name.is_empty();
     let page = Editor {
-        diagnostics_html: diagnostics(call, place, &draft.source).await?,
+        checked: check::checked(call, place, &draft.source).await?,
+        makes_form: place.kind == Kind::Job,
         title: if new { format!("New {kind} in {project}") } else { format!("Edit {}", place.name) },
         href: format!("/projects/{project}/edit/{kind}/{encoded}"),
         history_href: (!new).then(|| format!("/projects/{project}/history/{kind}/{encoded}")),
@@ -211,9 +182,11 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
         kind,
         name: place.name.clone(),
         source: draft.source,
+        stored: outcome.change.is_none() && outcome.refusal.is_none(),
         message: draft.message,
         expected: draft.expected,
-        diff: outcome.diff.map(|d| lines_of(&d)),
+        looks: outcome.change.is_some(),
+        diff_html: outcome.change.and_then(|c| c.html),
         looked: outcome.looked,
         chrome: chrome::of(call, "/jobs").await,
         refusal: outcome.refusal.as_ref().map(|(_, message)| message.clone()),

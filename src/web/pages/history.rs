@@ -3,9 +3,8 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::diff::{DiffLine, lines_of};
-use super::{editor, words};
-use crate::app::definitions::{RevisionView, unified};
+use super::{diff, editor, words};
+use crate::app::definitions::RevisionView;
 use crate::domain::access::Principal;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -25,7 +24,8 @@ struct Row {
 
 struct Compared {
     title: String,
-    lines: Vec<DiffLine>,
+    /// Nothing when every line is the same.
+    diff_html: Option<String>,
 }
 
 #[derive(Template)]
@@ -89,5 +89,7 @@ fn compare(revisions: &[RevisionView], left: i64, right: i64) -> Option<Compared
         Some(_) => format!("From revision {left} to {right}"),
         None => format!("Revision {right}"),
     };
-    Some(Compared { title, lines: lines_of(&unified(source(left).unwrap_or_default(), new)) })
+    let before = if source(left).is_some() { format!("Revision {left}") } else { "Nothing".to_owned() };
+    let after = (format!("Revision {right}"), new);
+    Some(Compared { title, diff_html: diff::html((before, source(left).unwrap_or_default()), after) })
 }

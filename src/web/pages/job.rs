@@ -4,9 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::job_fields::{Field, fields};
+use super::job_form::Typed;
 use super::plan::StepText;
-use super::{runs_table, words};
+use super::{job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::idempotency::Keyed;
@@ -14,7 +14,7 @@ use crate::app::planning::RunRequest;
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{JobRef, ProjectName, RunNumber};
 use crate::domain::job::{Dispatch, StepAction};
-use crate::domain::option::{RawValue, RawValues};
+use crate::domain::option::RawValue;
 use crate::domain::plan::{Origin, PlannedValue};
 use crate::web::ansi::visible;
 use crate::web::call::Call;
@@ -32,7 +32,6 @@ struct JobFacts {
     may_edit: bool,
     may_run: bool,
     may_run_why: String,
-    may_narrow: bool,
     edit_href: String,
     history_href: String,
     run_href: String,
@@ -43,42 +42,17 @@ struct JobFacts {
     digest: String,
 }
 
-struct NodeTick {
-    name: String,
-    environment: Option<String>,
-    enrolled: bool,
-    on: bool,
-    allowed: bool,
-}
-
 #[derive(Template)]
 #[template(path = "job.html")]
 struct JobPage {
     chrome: Chrome,
     job: JobFacts,
     message: Option<String>,
-    fields: Vec<Field>,
-    nodes: Vec<NodeTick>,
-    nodes_error: Option<String>,
-    no_nodes_line: String,
-    has_reason_option: bool,
-    reason: String,
-    reason_required: bool,
-    reason_error: Option<String>,
-    sign_off: Option<String>,
-    button: String,
+    form_html: String,
     steps: Vec<StepText>,
     runs: Option<String>,
     /// Tells two presses of one form from two forms.
     once: String,
-}
-
-/// What somebody typed before, to be shown again.
-#[derive(Default)]
-struct Typed {
-    values: Option<RawValues>,
-    reason: String,
-    nodes: Option<Vec<String>>,
 }
 
 /// `GET /projects/{project}/jobs/{job}`.
@@ -161,17 +135,6 @@ async fn show(
     refusal: Option<&Refusal>,
     status: StatusCode,
 ) -> AppResult<HttpResponse> {
-    let job = &view.stored.job;
-    let errors = refusal.map(|r| r.fields.as_slice()).unwrap_or_default();
-    let error_of =
-        |field: &str| errors.iter().find(|e| e.field == field).map(|e| crate::app::error::sentence(&e.message));
-    let has_reason_option = job.options.iter().any(|o| o.name.as_str() == "reason");
-    let reason_required = view.sign_off.as_ref().is_some_and(|(s, _)| s.policy.reasons.request_required);
-    // The use case looks at the reason after the values; people are told of both at once.
-    let reason_missing = refusal.is_some() && reason_required && typed.reason.trim().is_empty();
-    let reason_error = error_of("reason")
-        .or_else(|| reason_missing.then(|| "Say why: whoever signs needs to know.".to_owned()))
-        .filter(|_| !has_reason_option);
     let message = refusal.map(|r| r.message.clone());
     let now = call.app.clock().now();
     let filter = RunFilter {
@@ -184,16 +147,7 @@ async fn show(
     let page = JobPage {
         job: facts(call, view),
         message,
-        fields: fields(&job.options, typed.values.as_ref(), &view.nameable, errors),
-        nodes: ticks(view, typed),
-        nodes_error: error_of("nodes"),
-        no_nodes_line: no_nodes(view),
-        has_reason_option,
-        reason: typed.reason.clone(),
-        reason_required,
-        reason_error,
-        sign_off: sign_off(view),
-        button: button(view),
+        form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
         runs: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },
         once: uuid::Uuid::new_v4().to_string(),
@@ -205,9 +159,9 @@ async fn show(
 fn facts(call: &Call, view: &JobView) -> JobFacts {
     let job = &view.stored.job;
     let path = words::encoded(&job.path.to_string());
-    let (filter, concurrency, may_narrow) = match &job.dispatch {
-        Dispatch::Local => ("Interlock's own machine".to_owned(), "1 node".to_owned(), false),
-        Dispatch::Nodes(d) => (d.filter.clone(), words::count(d.concurrency as usize, "node"), d.user_may_narrow),
+    let (filter, concurrency) = match &job.dispatch {
+        Dispatch::Local => ("Interlock's own machine".to_owned(), "1 node".to_owned()),
+        Dispatch::Nodes(d) => (d.filter.clone(), words::count(d.concurrency as usize, "node")),
     };
     JobFacts {
         name: job.path.name().to_owned(),
@@ -219,7 +173,6 @@ fn facts(call: &Call, view: &JobView) -> JobFacts {
         may_edit: view.may_edit,
         may_run: view.refusal.is_none(),
         may_run_why: view.refusal.clone().unwrap_or_default(),
-        may_narrow,
         edit_href: format!("/projects/{}/edit/job/{path}", view.project),
         history_href: format!("/projects/{}/history/job/{path}", view.project),
         run_href: format!("/projects/{}/run/{path}", view.project),
@@ -228,64 +181,6 @@ fn facts(call: &Call, view: &JobView) -> JobFacts {
         timeout: job.timeout.map_or_else(|| "none".to_owned(), |t| t.to_string()),
         revision: view.stored.revision,
         digest: view.stored.digest.short(),
-    }
-}
-
-fn ticks(view: &JobView, typed: &Typed) -> Vec<NodeTick> {
-    let tick = |choice: &crate::app::browse::NodeChoice| {
-        let name = choice.node.name.to_string();
-        NodeTick {
-            on: typed.nodes.as_ref().map_or(choice.allowed, |nodes| nodes.contains(&name)),
-            environment: choice.node.environment.as_ref().map(ToString::to_string),
-            enrolled: choice.enrolled,
-            allowed: choice.allowed,
-            name,
-        }
-    };
-    view.nodes.iter().map(tick).collect()
-}
-
-fn no_nodes(view: &JobView) -> String {
-    match &view.stored.job.dispatch {
-        Dispatch::Local => "It runs on Interlock's own machine, not on nodes.".to_owned(),
-        Dispatch::Nodes(d) => {
-            format!("No node matches `{}`, so it cannot run now. Look at the nodes page.", d.filter)
-        }
-    }
-}
-
-/// What has to be signed, before anything is pressed.
-fn sign_off(view: &JobView) -> Option<String> {
-    let (sign_off, who) = view.sign_off.as_ref()?;
-    let lines: Vec<String> =
-        sign_off.need.iter().map(|n| format!("{} with the role {}", people(n.count), n.role)).collect();
-    let mut line = format!("It waits for a signature of {} before it starts", lines.join(" and "));
-    if who.is_empty() {
-        line.push_str("; nobody holds that role yet, so ask an administrator");
-    } else {
-        line.push_str(&format!(" ({} can give it)", who.join(", ")));
-    }
-    if !sign_off.policy.self_approval {
-        line.push_str(". Nobody signs for themselves");
-    }
-    line.push_str(&format!(". The request waits at most {}.", sign_off.policy.expires));
-    Some(line)
-}
-
-fn people(count: u32) -> String {
-    if count == 1 { "one person".to_owned() } else { format!("{count} people") }
-}
-
-fn button(view: &JobView) -> String {
-    if view.sign_off.is_some() {
-        return "Request approval".to_owned();
-    }
-    let nodes = view.nodes.iter().filter(|n| n.allowed).count();
-    match (&view.stored.job.dispatch, nodes) {
-        (Dispatch::Nodes(d), n) if !d.user_may_narrow && n > 0 => {
-            format!("Run {} on {}", view.stored.job.path.name(), words::count(n, "node"))
-        }
-        _ => format!("Run {}", view.stored.job.path.name()),
     }
 }
 

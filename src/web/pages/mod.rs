@@ -4,13 +4,16 @@ pub mod access;
 pub mod approval;
 pub mod approvals;
 pub mod audit;
+pub mod check;
 pub mod diff;
 pub mod editor;
 pub mod events;
+pub mod find;
 pub mod history;
 pub mod home;
 pub mod job;
 pub mod job_fields;
+pub mod job_form;
 pub mod jobs;
 pub mod keys;
 pub mod nodes;
@@ -42,6 +45,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/setup/{token}", Guard::Public, to!(setup::form)),
     page("POST", "/setup/{token}", Guard::Public, to!(setup::submit)),
     page("GET", "/", Guard::SignedIn, to!(home::page)),
+    page("GET", "/find", Guard::SignedIn, to!(find::part)),
     page("GET", "/jobs", Guard::SignedIn, to!(jobs::page)),
     page("GET", "/projects/{project}/jobs/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(job::form)),
     page("POST", "/projects/{project}/run/{job:.+}", Guard::Needs(Permission::Run, On::Job), to!(job::run))
@@ -84,7 +88,7 @@ pub const ROUTES: &[Route] = &[
         Guard::Needs(Permission::Edit, On::Project),
         to!(editor::submit),
     ),
-    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(editor::check)),
+    page("POST", "/projects/{project}/check/{kind}", Guard::Needs(Permission::View, On::Project), to!(check::answer)),
     page(
         "GET",
         "/projects/{project}/history/{kind}/{name:.*}",
