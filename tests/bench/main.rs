@@ -1,4 +1,6 @@
-//! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`.
+//! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`, or only some parts of
+//! them: `cargo bench --bench figures -- fanout output`. The parts: `accept`, `warm`, `fanout`, `own` (`fanout` without the
+//! other programs), `many`, `output`, `supervisor`, `memory`.
 //!
 //! Nothing here asserts a time; tests assert behaviour. Everything stays on loopback and ends by itself.
 #![expect(
@@ -8,7 +10,12 @@
     reason = "a benchmark prints and may stop"
 )]
 
+mod api;
+mod fanout;
+mod fleet;
 mod http;
+mod output;
+mod peers;
 mod server;
 mod ssh;
 
@@ -27,19 +34,68 @@ fn main() {
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
-    let server = server::Server::start();
+    let chosen: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let wanted = |part: &str| if chosen.is_empty() { part != "own" } else { chosen.iter().any(|c| c == part) };
+    if wanted("accept") || wanted("warm") {
+        let server = server::Server::start(&ssh::definitions());
+        if wanted("accept") {
+            accepting(&server);
+        }
+        if wanted("warm") {
+            ssh::warm_run(&server);
+        }
+    }
+    if ["fanout", "own", "output", "supervisor"].into_iter().any(wanted) {
+        match fleet::Fleet::start(100) {
+            Err(why) => println!("no nodes could be started here, so all that needs many is left out: {why}"),
+            Ok(fleet) => {
+                if wanted("fanout") || wanted("own") {
+                    fanout::table(&fleet, wanted("fanout"));
+                }
+                if wanted("output") {
+                    output::throughput(&fleet);
+                }
+                if wanted("supervisor") {
+                    output::supervisor(&fleet);
+                }
+            }
+        }
+    }
+    if wanted("memory") {
+        output::memory();
+    }
+    if wanted("many") {
+        fanout::many();
+    }
+}
+
+/// What else the machine does: the mean number of processes that wanted a processor in the last minute.
+fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "looks again and again, and must leave the processor to what is measured"
+)]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Webhooks, and the server before and after them.
+fn accepting(server: &server::Server) {
     println!("start to first answered request  {:>8.0} ms", server.first_answer.as_secs_f64() * 1e3);
     println!("resident memory idle             {:>8.1} MiB", server.resident_mib());
     println!("size of the binary               {:>8.1} MiB", server.binary_mib());
     println!();
-    bare_loop(&server);
+    bare_loop(server);
     for connections in [8, 64] {
-        accept(&server, connections, true);
+        accept(server, connections, true);
     }
-    accept(&server, 8, false);
+    accept(server, 8, false);
     println!("resident memory after the load   {:>8.1} MiB", server.resident_mib());
     println!();
-    ssh::warm_run(&server);
 }
 
 /// One SQLite insert and commit after another, synchronous=FULL, on the same disk.

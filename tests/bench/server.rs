@@ -15,31 +15,29 @@ const SECRET: &str = "a secret for measuring, 32 bytes";
 pub(crate) const BODY: &str = include_str!("delivery.json");
 
 pub(crate) struct Server {
-    child: Child,
+    process: Process,
     folder: tempfile::TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) first_answer: Duration,
 }
 
+/// Told to stop when it is dropped, so that it ends its connections to nodes.
+struct Process(Child);
+
 impl Server {
-    pub(crate) fn start() -> Self {
+    /// A server whose one project has these definitions.
+    pub(crate) fn start(definitions: &[(&str, String)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let project = folder.path().join("bench");
-        for (path, text) in [
+        let own = [
             ("project.yaml", "description: figures\n"),
             (
                 "access.yaml",
                 "roles: {r: [{allow: [view, run], on: '**'}]}\nmembers: {r: ['service:load', 'user:load']}\n",
             ),
-            ("nodes.yaml", crate::ssh::NODES),
-            ("jobs/noop.yaml", "name: noop\nnodes: {filter: 'name: node1'}\nsteps: [{name: noop, run: 'true'}]\n"),
-            (
-                "webhooks/load.yaml",
-                "webhook:\n  name: load\n  eventPlugin: webhook-run-job\n  config: {jobId: noop, argString: ''}\n  \
-                 verify: {kind: hmac, header: X-Signature, secrets: [keys/bench/load]}\n  run_as: load\n  \
-                 when: {data.severity: {type: equals, pattern: never}}\n",
-            ),
-        ] {
+        ];
+        let given = definitions.iter().map(|(path, text)| (*path, text.as_str()));
+        for (path, text) in own.into_iter().chain(given) {
             let path = project.join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, text).unwrap();
@@ -47,23 +45,19 @@ impl Server {
         let data = folder.path().join("data");
         command(&data, &["apply", project.to_str().unwrap()], "");
         command(&data, &["key", "put", "keys/bench/load", "--type", "secret"], SECRET);
-        let began = Instant::now();
-        let mut child = Command::new(BINARY)
-            .args(["--data", data.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
-            .env("INTERLOCK_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let address = loop {
-            let line = lines.next().unwrap().unwrap();
-            if let Some(url) = line.strip_prefix("Interlock listens on http://") {
-                break url.parse().unwrap();
-            }
-        };
-        let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
-        assert_eq!(crate::http::Connection::open(address).send(request), 200);
-        Self { child, folder, address, first_answer: began.elapsed() }
+        let (process, address, first_answer) = serve(&data);
+        Self { process, folder, address, first_answer }
+    }
+
+    /// Stops it and starts it again on the same data: nothing is warm then.
+    pub(crate) fn restart(&mut self) {
+        self.process.stop();
+        (self.process, self.address, self.first_answer) = serve(&self.data());
+    }
+
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -75,8 +69,30 @@ impl Server {
     }
 
     pub(crate) fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS:")).unwrap();
+        self.status_mib("VmRSS:")
+    }
+
+    /// The most that was resident since the last [`Server::forget_peak`].
+    pub(crate) fn peak_mib(&self) -> f64 {
+        self.status_mib("VmHWM:")
+    }
+
+    pub(crate) fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
+    }
+
+    /// Processor time of the server's own threads so far.
+    pub(crate) fn busy(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = fields[11..=12].iter().map(|f| f.parse::<u64>().unwrap()).sum();
+        // Linux counts in hundredths of a second here, whatever the kernel's own tick is.
+        Duration::from_millis(ticks * 10)
+    }
+
+    fn status_mib(&self, field: &str) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|l| l.starts_with(field)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
@@ -85,11 +101,46 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Process {
+    fn stop(&mut self) {
+        let id = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(id, rustix::process::Signal::TERM);
+        let until = Instant::now() + Duration::from_secs(10);
+        while matches!(self.0.try_wait(), Ok(None)) && Instant::now() < until {
+            crate::pause(Duration::from_millis(10));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(data: &Path) -> (Process, SocketAddr, Duration) {
+    let began = Instant::now();
+    let mut child = Command::new(BINARY)
+        .args(["--data", data.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
+        .env("INTERLOCK_LOG", "warn")
+        .stdout(Stdio::piped())
+        // It says that it stops, each time.
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let process = Process(child);
+    let address = loop {
+        let line = lines.next().unwrap().unwrap();
+        if let Some(url) = line.strip_prefix("Interlock listens on http://") {
+            break url.parse().unwrap();
+        }
+    };
+    let request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    assert_eq!(crate::http::Connection::open(address).send(request), 200);
+    (process, address, began.elapsed())
 }
 
 /// Runs a command on the data folder; what it printed.
@@ -99,11 +150,12 @@ pub(crate) fn command(data: &Path, arguments: &[&str], input: &str) -> String {
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{arguments:?}");
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 

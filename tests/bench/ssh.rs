@@ -4,12 +4,21 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::http::Connection;
+use crate::api::Api;
 use crate::server::{Server, command};
 
-/// One node on a private sshd.
-pub(crate) const NODES: &str =
-    "node1: {hostname: '127.0.0.1:22422', username: root, ssh-key-storage-path: keys/bench/id}\n";
+/// One node on a private sshd, a job for it, and a webhook.
+pub(crate) fn definitions() -> Vec<(&'static str, String)> {
+    let node = "node1: {hostname: '127.0.0.1:22422', username: root, ssh-key-storage-path: keys/bench/id}\n";
+    let job = "name: noop\nnodes: {filter: 'name: node1'}\nsteps: [{name: noop, run: 'true'}]\n";
+    let hook = "webhook:\n  name: load\n  eventPlugin: webhook-run-job\n  config: {jobId: noop, argString: ''}\n  \
+                verify: {kind: hmac, header: X-Signature, secrets: [keys/bench/load]}\n  run_as: load\n  \
+                when: {data.severity: {type: equals, pattern: never}}\n";
+    [("nodes.yaml", node), ("jobs/noop.yaml", job), ("webhooks/load.yaml", hook)]
+        .map(|(path, text)| (path, text.to_owned()))
+        .to_vec()
+}
+
 const PORT: &str = "22422";
 const ROUNDS: usize = 40;
 
@@ -28,13 +37,9 @@ pub(crate) fn warm_run(server: &Server) {
         println!("no sshd could be started here; the warm run is left out");
         return;
     };
-    let key = std::fs::read_to_string(folder.join("id")).unwrap();
-    command(&server.data(), &["key", "put", "keys/bench/id", "--type", "private-key"], &key);
+    let api = Api::open(server, &folder.join("id"));
     command(&server.data(), &["node", "enrol", "node1", "--yes"], "");
-    command(&server.data(), &["user", "add", "load", "--password-stdin"], "measuring only\n");
-    let token = command(&server.data(), &["token", "create", "--user", "load"], "");
-    let mut connection = Connection::open(server.address);
-    let mut times: Vec<Duration> = (0..=ROUNDS).map(|_| one_run(&mut connection, token.trim())).collect();
+    let mut times: Vec<Duration> = (0..=ROUNDS).map(|_| api.run("noop")).collect();
     // The first one connects.
     println!("first run of `true` on a cold node{:>38.1} ms", times.remove(0).as_secs_f64() * 1e3);
     report("warm run of `true`, request to `succeeded`", &mut times);
@@ -45,31 +50,6 @@ fn report(what: &str, times: &mut [Duration]) {
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
     println!("{what:<62} p50 {:>7.1} ms   p99 {:>7.1} ms", at(0.5), at(0.99));
-}
-
-fn one_run(connection: &mut Connection, token: &str) -> Duration {
-    let began = Instant::now();
-    let ask = |path: &str, body: Option<&str>| {
-        let (method, body) = body.map_or(("GET", ""), |b| ("POST", b));
-        format!(
-            "{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-    };
-    let (status, body) = connection.exchange(ask("/api/v1/projects/bench/jobs/noop/runs", Some("{}")).as_bytes());
-    assert_eq!(status, 201, "{body}");
-    let run: serde_json::Value = serde_json::from_str(&body).unwrap();
-    let path = format!("/api/v1/runs/{}", run["number"]);
-    loop {
-        let (_, body) = connection.exchange(ask(&path, None).as_bytes());
-        let run: serde_json::Value = serde_json::from_str(&body).unwrap();
-        match run["state"].as_str().unwrap() {
-            "succeeded" => return began.elapsed(),
-            "queued" | "running" => {}
-            other => panic!("the run is {other}: {}", run["end_reason"]),
-        }
-    }
 }
 
 /// `ssh` as people have it: one process a command over a master that is there already.

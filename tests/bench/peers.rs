@@ -1,0 +1,189 @@
+//! Other ways to run `true` on many nodes, each as people have it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::fleet::{ACCOUNT, Fleet, PORT};
+
+/// The rounds over nodes that a peer has no connection to.
+pub(crate) const COLD: usize = 2;
+/// The rounds over warm connections, of peers that keep some.
+pub(crate) const WARM: usize = 3;
+
+/// What was measured of one peer.
+#[derive(Default)]
+pub(crate) struct Figures {
+    pub(crate) cold: Vec<Duration>,
+    pub(crate) warm: Vec<Duration>,
+}
+
+/// Every peer on the first nodes of the fleet; one that is not to be had says so in its place.
+pub(crate) fn all(fleet: &Fleet, count: usize) -> Vec<(&'static str, Result<Figures, String>)> {
+    let hosts = &fleet.addresses[..count];
+    vec![
+        ("xargs -P ssh", xargs(fleet, hosts, "plain")),
+        ("xargs -P ssh, curve25519 first", xargs(fleet, hosts, "quick")),
+        ("xargs -P ssh, ControlMaster", xargs(fleet, hosts, "warm")),
+        ("clush", clush(fleet, hosts)),
+        ("pdsh", pdsh(fleet, hosts)),
+        ("parallel-ssh", parallel_ssh(fleet, hosts)),
+        ("ansible, raw module, forks = nodes", ansible(fleet, hosts)),
+    ]
+}
+
+fn xargs(fleet: &Fleet, hosts: &[String], kind: &str) -> Result<Figures, String> {
+    let list = fleet.folder().join("hosts");
+    std::fs::write(&list, hosts.join("\n") + "\n").map_err(|e| e.to_string())?;
+    let round = || {
+        let mut command = Command::new("xargs");
+        command.args(["-P", &hosts.len().to_string(), "-a"]).arg(&list).args(["-I{}", "ssh", "-F"]);
+        timed(command.arg(fleet.client(kind)).args(["{}", "true"]))
+    };
+    if kind != "warm" {
+        return Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() });
+    }
+    let figures = Figures { cold: rounds(1, round)?, warm: rounds(WARM, round)? };
+    for host in hosts {
+        timed(Command::new("ssh").arg("-F").arg(fleet.client(kind)).args(["-O", "exit", host]))?;
+    }
+    Ok(figures)
+}
+
+fn clush(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
+    debian("clush", "clustershell")?;
+    let round = || {
+        let mut command = Command::new("clush");
+        command.args(["-w", &hosts.join(","), "-f", &hosts.len().to_string(), "-q", "-o"]);
+        timed(command.arg(format!("-F {}", fleet.client("plain").display())).arg("true"))
+    };
+    Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() })
+}
+
+fn pdsh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
+    debian("pdsh", "pdsh")?;
+    let round = || {
+        let mut command = Command::new("pdsh");
+        command.env("PDSH_SSH_ARGS_APPEND", format!("-F {}", fleet.client("plain").display()));
+        command.args(["-S", "-R", "ssh", "-f", &hosts.len().to_string(), "-l", ACCOUNT, "-w", &hosts.join(",")]);
+        timed(command.arg("true"))
+    };
+    Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() })
+}
+
+/// Times itself, so that starting Python does not count.
+const PARALLEL_SSH: &str = "
+import sys, time
+from pssh.clients import ParallelSSHClient
+key, user, port, cold, warm = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+hosts = sys.argv[6:]
+def one(client):
+    output = client.run_command('true')
+    client.join(output)
+    assert all(o.exit_code == 0 for o in output), 'a node failed'
+for _ in range(cold):
+    began = time.monotonic()
+    client = ParallelSSHClient(hosts, user=user, port=port, pkey=key, pool_size=len(hosts))
+    one(client)
+    print('cold', time.monotonic() - began, flush=True)
+for _ in range(warm):
+    began = time.monotonic()
+    one(client)
+    print('warm', time.monotonic() - began, flush=True)
+";
+
+fn parallel_ssh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
+    let python = from_pypi("parallel-ssh")?.join("python");
+    let mut command = Command::new(python);
+    command.args(["-c", PARALLEL_SSH]).arg(fleet.key()).args([ACCOUNT, &PORT.to_string()]);
+    command.args([COLD.to_string(), WARM.to_string()]).args(hosts);
+    let output = command.stderr(Stdio::piped()).output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(said.lines().last().unwrap_or_default().chars().take(120).collect());
+    }
+    let mut figures = Figures::default();
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let Some((kind, seconds)) = line.split_once(' ') else { continue };
+        let took = Duration::from_secs_f64(seconds.parse().map_err(|_| line.to_owned())?);
+        if kind == "cold" { figures.cold.push(took) } else { figures.warm.push(took) }
+    }
+    Ok(figures)
+}
+
+fn ansible(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
+    let bin = from_pypi("ansible-core")?;
+    let control = fleet.folder().join("ansible");
+    let inventory = fleet.folder().join("inventory");
+    std::fs::create_dir_all(&control).map_err(|e| e.to_string())?;
+    std::fs::write(&inventory, hosts.join("\n") + "\n").map_err(|e| e.to_string())?;
+    let arguments = format!("-F {} -o ControlMaster=auto -o ControlPersist=20s", fleet.client("plain").display());
+    let round = || {
+        let mut command = Command::new(bin.join("ansible"));
+        command.env("ANSIBLE_SSH_ARGS", &arguments).env("ANSIBLE_SSH_CONTROL_PATH_DIR", &control);
+        command.env("ANSIBLE_LOCALHOST_WARNING", "False").env("ANSIBLE_HOME", &control);
+        command.args(["all", "-m", "raw", "-a", "true", "-f", &hosts.len().to_string(), "-i"]).arg(&inventory);
+        timed(&mut command)
+    };
+    Ok(Figures { cold: rounds(1, round)?, warm: rounds(WARM, round)? })
+}
+
+fn rounds(count: usize, round: impl Fn() -> Result<Duration, String>) -> Result<Vec<Duration>, String> {
+    (0..count).map(|_| round()).collect()
+}
+
+/// Runs a command that has to succeed within two minutes.
+fn timed(command: &mut Command) -> Result<Duration, String> {
+    let began = Instant::now();
+    let mut limited = Command::new("timeout");
+    limited.arg("120").arg(command.get_program()).args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.stdin(Stdio::null()).output().map_err(|e| e.to_string())?;
+    let took = began.elapsed();
+    if output.status.success() {
+        return Ok(took);
+    }
+    let said =
+        String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr }).into_owned();
+    let said: String = said.lines().last().unwrap_or_default().chars().take(120).collect();
+    Err(format!("{}: {said}", output.status))
+}
+
+fn there(program: &str) -> bool {
+    Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success())
+}
+
+/// Installs a package of Debian's when its program is missing.
+fn debian(program: &str, package: &str) -> Result<(), String> {
+    if !there(program) {
+        let install = Command::new("apt-get")
+            .args(["install", "-y", "-qq", "--no-install-recommends", package])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .stdin(Stdio::null())
+            .output();
+        if !install.is_ok_and(|o| o.status.success()) {
+            return Err(format!("the package {package} is not installed and could not be"));
+        }
+    }
+    Ok(())
+}
+
+/// The programs of a virtual environment below `target/` that has a package of PyPI's.
+fn from_pypi(package: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-peers");
+    let mark = folder.join(format!("has-{package}"));
+    let bin = folder.join("bin");
+    if !mark.exists() {
+        let quiet = |command: &mut Command| command.stdin(Stdio::null()).output().is_ok_and(|o| o.status.success());
+        let made = bin.join("pip").exists() || quiet(Command::new("python3").args(["-m", "venv"]).arg(&folder));
+        if !made || !quiet(Command::new(bin.join("pip")).args(["install", "--quiet", package])) {
+            return Err(format!("the package {package} is not installed and could not be"));
+        }
+        std::fs::write(mark, "").map_err(|e| e.to_string())?;
+    }
+    Ok(bin)
+}
