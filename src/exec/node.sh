@@ -14,8 +14,10 @@
 # A field is a line: `=` and the text as it is, or `%` and the text in printf's %b form.
 # OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
-# where it is known that the step began. LIMIT is in seconds, 0 for none. After `exit` a line `kept` says that the
-# server has all of it: the output goes then, and the mark that the ticket was used stays for two days.
+# where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
+# output as it comes: most steps are over before anybody would want to see it, and need no process that looks for it.
+# After `exit` a line `kept` says that the server has all of it: the output goes then, and the mark that the ticket was
+# used stays for two days.
 #
 # `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
 # begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
@@ -23,7 +25,8 @@
 # process that has its mark in the environment, and every process of its systemd scope where it has one.
 #
 # A signal can come before the shell that it is meant for is ready. So those that end the clock and the copying of output
-# come after `rc` is there, and both look for it.
+# come after `rc` is there, and both look for it. Whoever waits for `follow` dies of its signal at once; once it copies,
+# it ends by itself between two copies.
 #
 # In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
 # that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `done` (the server has it all).
@@ -90,7 +93,8 @@ case $il_v in =*) il_v=${il_v#?};; %*) il_v=$(printf "%b." "${il_v#?}"); il_v=${
 il_copy() { if [ -s "$il_dir/out" ]; then cat <&4 || exit 1; fi; if [ -s "$il_dir/err" ]; then cat <&5 >&7 || exit 1; fi; };
 il_nap=0.1; il_slow=; il_more=; il_n=0;
 il_tick() {
-sleep "$il_nap" </dev/null >/dev/null 4<&- 5<&- 7>&- & wait $! ; if [ "$?" -eq 1 ]; then il_slow=1; fi;
+sleep "$il_nap" </dev/null >/dev/null 3<&- 4<&- 5<&- 7>&- & if [ -f "$il_dir/rc" ]; then return 0; fi;
+wait $! ; if [ "$?" -eq 1 ]; then il_slow=1; fi;
 il_n=$((il_n + 1));
 if { [ "$il_dir/out" -nt "$il_seen" ] || [ "$il_dir/err" -nt "$il_seen" ]; } 2>/dev/null; then il_nap=${il_slow:-0.1}; il_more=1;
 elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
@@ -99,8 +103,8 @@ else return 0; fi;
 { printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
-il_v=; read -r il_v; if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
-&& exec rm -rf in out err script pid rc.new timed still enter scoped seen.* [0-9]*; fi; exit 0; };
+while read -r il_v; do if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
+&& exec rm -rf in out err script pid rc.new timed enter scoped seen.* [0-9]*; fi; done; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
 set --; il_c=$((il_words + il_files * 3 + il_vars));
@@ -173,18 +177,19 @@ elif [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -n "${USER:-}" ] && [ -e "/var/lib/syste
 case $il_dir in *" "*|*[*?]*) il_scope=;; esac;
 if [ -n "$il_scope" ]; then echo "set -f; printf x > $il_dir/scoped; exec $il_lead $""*" > "$il_dir/enter";
 il_lead="systemd-run $il_scope --scope --quiet --collect --unit=interlock-$il_id -- /bin/sh $il_dir/enter"; fi; fi;
-il_go() { ( il_launch "$@" || printf "" > "$il_dir/failed" ) </dev/null >> "$il_dir/out" 2>> "$il_dir/err" 4<&- 5<&- 7>&- & il_job=$! ;
+il_go() { ( il_launch "$@" || printf "" > "$il_dir/failed" ) </dev/null >> "$il_dir/out" 2>> "$il_dir/err" 3<&- 4<&- 5<&- 7>&- & il_job=$! ;
 il_born "$il_job"; il_start=$il_t; echo "$il_job $il_start end" > "$il_dir/pid"; };
 il_await() { while :; do wait "$il_job"; il_rc=$?; if [ "$il_rc" -gt 128 ] && il_born "$il_job" && [ "$il_t" = "$il_start" ]; then continue; fi; return 0; done; };
 il_go "$@";
 il_say started "$il_mode";
-exec 4< "$il_dir/out" 5< "$il_dir/err";
+exec 3<&0 4< "$il_dir/out" 5< "$il_dir/err";
 il_timer=;
 if [ "$il_limit" -gt 0 ]; then
 il_quit() { kill "$!"; exit 0; };
-( exec </dev/null >/dev/null 4<&- 5<&- 7>&-; trap il_quit TERM; sleep "$il_limit" & if [ -f "$il_dir/rc" ]; then il_quit; fi; wait "$!"; trap "" TERM;
+( exec </dev/null >/dev/null 3<&- 4<&- 5<&- 7>&-; trap il_quit TERM; sleep "$il_limit" & if [ -f "$il_dir/rc" ]; then il_quit; fi; wait "$!"; trap "" TERM;
 printf "" > "$il_dir/timed"; if il_each; then il_end_all; else il_word=exited; fi; echo "$il_word" > "$il_dir/timed" ) & il_timer=$! ; fi;
-( trap : TERM; until [ -f "$il_dir/rc" ]; do il_tick; done; printf "" > "$il_dir/still" ) & il_ticker=$! ;
+( if [ -f "$il_dir/rc" ]; then exit 0; fi; read -r il_v <&3; trap : TERM; exec 3<&-;
+{ printf "" > "$il_seen"; } 2>/dev/null; il_copy; until [ -f "$il_dir/rc" ]; do il_tick; done ) & il_ticker=$! ;
 il_await;
 if [ -n "$il_scope" ] && ! [ -e "$il_dir/scoped" ] && ! [ -e "$il_dir/failed" ]; then il_lead=$il_plain; il_go "$@"; il_await; fi;
 il_word=exited;
@@ -192,5 +197,5 @@ if [ -n "$il_timer" ]; then if [ -e "$il_dir/timed" ]; then wait "$il_timer"; il
 if [ -e "$il_dir/failed" ]; then il_word=no_space; fi;
 printf "%s %s end." "$il_rc" "$il_word" 1<> "$il_dir/rc.new"; mv "$il_dir/rc.new" "$il_dir/rc";
 if [ -n "$il_timer" ]; then kill "$il_timer"; fi;
-il_c=0; until [ -f "$il_dir/still" ] || [ "$il_c" -gt 300 ]; do kill -s TERM "$il_ticker"; il_c=$((il_c + 1)); done; wait "$il_ticker";
+kill -s TERM "$il_ticker"; wait "$il_ticker";
 il_over

@@ -19,6 +19,8 @@ use crate::domain::moment::Moment;
 const TAIL: Duration = Duration::from_secs(10);
 /// How long after a step's limit the server asks by itself; the node has its own clock and stops the step before.
 const LATE: Duration = Duration::from_secs(30);
+/// How long after its start a step's output is asked for as it comes. One that is over by then costs its node less.
+const SILENT: Duration = Duration::from_millis(250);
 /// Pauses between attempts to reach a node again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -199,6 +201,7 @@ impl Step<'_> {
         let mut first = true;
         let started = Instant::now();
         let mut tail: Option<Instant> = None;
+        let mut silent: Option<Instant> = None;
         loop {
             if self.asked.is_some() && self.stopped.is_none() && stopping.is_none() && exit.is_none() {
                 stopping = Some(stop(shell, request).boxed());
@@ -217,6 +220,12 @@ impl Step<'_> {
             };
             let tail_over = async {
                 match tail {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let silence_over = async {
+                match silent {
                     Some(at) => tokio::time::sleep_until(at).await,
                     None => std::future::pending().await,
                 }
@@ -253,6 +262,12 @@ impl Step<'_> {
                     continue;
                 }
                 () = tail_over => return self.after_stop(),
+                () = silence_over => {
+                    silent = None;
+                    // A connection that is lost shows by itself.
+                    let _ = session.write(b"follow\n").await;
+                    continue;
+                }
                 event = session.next(), if !over => event,
             };
             match event {
@@ -272,11 +287,15 @@ impl Step<'_> {
                     let verb = words.next().unwrap_or_default();
                     let word = words.next().unwrap_or_default();
                     match verb.as_str() {
-                        "started" => self.started(&word).await,
+                        "started" => {
+                            self.started(&word).await;
+                            silent = (!self.attached).then(|| Instant::now() + SILENT);
+                        }
                         "refused" => return self.refused(&word),
                         "lost" => return Ok(self.lost_for_good(&word)),
                         "exit" => {
                             Moment::ExitUnread.reached();
+                            silent = None;
                             exit = Some((word, words.next().unwrap_or_default()));
                             tail = Some(Instant::now() + TAIL);
                         }
