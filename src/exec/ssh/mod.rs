@@ -19,6 +19,8 @@ mod config;
 mod pool;
 mod trouble;
 
+use pool::Trust;
+
 /// The SSH executor with its pool of connections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SshExecutor {
@@ -85,8 +87,8 @@ struct NodeShell<'a> {
 }
 
 impl NodeShell<'_> {
-    async fn try_open(&self) -> Result<Channel, NotOpened> {
-        let (master, permit) = self.pool.session(self.target).await?;
+    async fn try_open(&self, trust: Trust) -> Result<Channel, NotOpened> {
+        let (master, permit) = self.pool.session(self.target, trust).await?;
         let session = master.session().ok_or_else(lost)?;
         open(session, Box::new((permit, master))).await
     }
@@ -95,9 +97,9 @@ impl NodeShell<'_> {
 impl Shell for NodeShell<'_> {
     fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
         async {
-            match self.try_open().await {
-                // A connection can end between its check and its use. Nothing was sent yet, so once more is safe.
-                Err(("connection_lost", _)) => self.try_open().await,
+            match self.try_open(Trust::Blind).await {
+                // The connection has ended since it was used last. Nothing was sent yet, so once more is safe.
+                Err(("connection_lost", _)) => self.try_open(Trust::Checked).await,
                 other => other,
             }
         }

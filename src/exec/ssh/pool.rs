@@ -58,6 +58,15 @@ pub(super) struct Master {
     _agent: Arc<Agent>,
 }
 
+/// How much a master that is there already is believed to be alive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It is used as it is.
+    Blind,
+    /// It is asked first.
+    Checked,
+}
+
 impl Master {
     pub(super) fn session(&self) -> Option<Arc<Session>> {
         *lock(&self.used) = Instant::now();
@@ -95,17 +104,22 @@ impl Pool {
         })
     }
 
-    /// A living master with room for one more session; connects where there is none.
-    pub(super) async fn session(&self, target: &Target) -> Result<(Arc<Master>, OwnedSemaphorePermit), NotOpened> {
+    /// A master with room for one more session; connects where there is none. One that is there is taken to be alive,
+    /// unless the caller has reason to doubt it: opening a session tells as much, and asking first costs as much.
+    pub(super) async fn session(
+        &self,
+        target: &Target,
+        trust: Trust,
+    ) -> Result<(Arc<Master>, OwnedSemaphorePermit), NotOpened> {
         self.expire();
         let place = self.place(target);
         let permit = place.sessions.clone().acquire_owned().await.map_err(|_| closed())?;
-        Ok((self.master(&place, target).await?, permit))
+        Ok((self.master(&place, target, trust).await?, permit))
     }
 
     /// A living master, beside the limit: for stopping steps.
     pub(super) async fn control(&self, target: &Target) -> Result<Arc<Master>, NotOpened> {
-        self.master(&self.place(target), target).await
+        self.master(&self.place(target), target, Trust::Checked).await
     }
 
     /// Ends all masters and agents.
@@ -144,10 +158,10 @@ impl Pool {
         });
     }
 
-    async fn master(&self, place: &Place, target: &Target) -> Result<Arc<Master>, NotOpened> {
+    async fn master(&self, place: &Place, target: &Target, trust: Trust) -> Result<Arc<Master>, NotOpened> {
         let mut inner = place.inner.lock().await;
         if let Some(master) = &inner.master {
-            if master.alive().await {
+            if trust == Trust::Blind || master.alive().await {
                 return Ok(master.clone());
             }
             inner.master = None;
