@@ -1,6 +1,6 @@
 //! From a planned node to what an executor connects to, and from a plan to the variables of a step.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
@@ -13,7 +13,8 @@ use crate::exec::{Earlier, EnvValue, Known, StepRequest, Target, UploadedFile};
 
 /// What is read once for a whole run: host keys, private keys, secrets and files.
 pub(super) struct Supplies {
-    known_hosts: String,
+    /// Lines of known_hosts, by host in small letters and port.
+    known_hosts: BTreeMap<(String, u16), String>,
     keys: BTreeMap<KeyPath, Result<SecretText, String>>,
     values: Vec<(String, EnvValue)>,
     files: Vec<UploadedFile>,
@@ -27,12 +28,13 @@ impl Supplies {
     /// # Errors
     /// A secret or file that is gone: nothing may start then.
     pub(super) async fn fetch(app: &App, plan: &Plan) -> AppResult<Self> {
-        let mut known_hosts = String::new();
+        let mut known_hosts = BTreeMap::<(String, u16), String>::new();
         for record in app.trusted_keys(&plan.project).await? {
             let port = u16::try_from(record.port).map_err(AppError::fault)?;
             if let Ok(key) = HostKey::new(&record.kind, &record.key_base64) {
-                known_hosts.push_str(&key.known_hosts_line(&HostName::clone(&record.host), port));
-                known_hosts.push('\n');
+                let lines = known_hosts.entry(place(&record.host, port)).or_default();
+                lines.push_str(&key.known_hosts_line(&record.host, port));
+                lines.push('\n');
             }
         }
         let mut keys = BTreeMap::new();
@@ -86,10 +88,18 @@ impl Supplies {
             port: node.port,
             user: node.user.clone(),
             jumps: node.jumps.clone(),
-            known_hosts: self.known_hosts.clone(),
+            known_hosts: self.known_on_the_way(node),
             key,
             key_id: node.key.as_ref().map_or_else(|| "no key".to_owned(), ToString::to_string),
         })
+    }
+
+    /// The trusted keys of the node and of the hosts on the way to it, and of no others: so nobody has to read through
+    /// those of a thousand nodes for each connection, and one that is there stays when another node is enrolled.
+    fn known_on_the_way(&self, node: &PlannedNode) -> String {
+        let jumps = node.jumps.iter().map(|jump| place(&jump.host, jump.port));
+        let places: BTreeSet<_> = jumps.chain([place(&node.host, node.port)]).collect();
+        places.iter().filter_map(|place| self.known_hosts.get(place)).map(String::as_str).collect()
     }
 
     /// What to run on a node, as a first try. Values travel beside the author's text, never in it.
@@ -130,6 +140,11 @@ impl Supplies {
             known: Known::default(),
         }
     }
+}
+
+/// As ssh looks hosts up: upper and lower case alike.
+fn place(host: &HostName, port: u16) -> (String, u16) {
+    (host.as_str().to_ascii_lowercase(), port)
 }
 
 /// A name that no other step's directory has.

@@ -37,7 +37,8 @@ pub struct Target {
     pub user: Option<RemoteUser>,
     /// Hosts on the way, first hop first.
     pub jumps: Vec<Jump>,
-    /// The project's host keys, as lines of OpenSSH's known_hosts format. Nothing else is trusted.
+    /// The host keys that the project trusts on the way there, as lines of OpenSSH's known_hosts format. Nothing else is
+    /// trusted.
     pub known_hosts: String,
     /// The private key that is offered.
     pub key: Option<SecretText>,
