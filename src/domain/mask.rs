@@ -107,7 +107,7 @@ impl MaskStream {
         while let Some((&byte, later)) = rest.split_first() {
             if self.held.is_empty() && self.state == 0 {
                 // Most output has nothing to do with any secret.
-                let plain = rest.iter().position(|byte| automaton.begins(*byte)).unwrap_or(rest.len());
+                let plain = automaton.plain(rest);
                 if plain > 0 {
                     let (plain, later) = rest.split_at(plain);
                     self.let_go(plain, &mut out);
@@ -245,8 +245,12 @@ impl Automaton {
         }
     }
 
-    fn begins(&self, byte: u8) -> bool {
-        self.beginnings.get(usize::from(byte)).copied().unwrap_or(false)
+    /// How many bytes at the front no form can begin with.
+    fn plain(&self, bytes: &[u8]) -> usize {
+        if self.nodes.len() <= 1 {
+            return bytes.len();
+        }
+        bytes.iter().position(|byte| self.beginnings.get(usize::from(*byte)) == Some(&true)).unwrap_or(bytes.len())
     }
 
     fn facts(&self, state: u32) -> (usize, usize) {

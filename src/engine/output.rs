@@ -11,7 +11,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::mask::{MaskStream, Masker, Piece};
 use crate::domain::time::Timestamp;
 use crate::exec;
-use crate::store::output::{LONGEST, Line, Stream, Writer};
+use crate::store::output::{LONGEST, Lines, Stream, Writer};
 
 /// What the writer is told.
 pub(super) enum News {
@@ -47,6 +47,8 @@ pub(super) struct Written {
     pub(super) truncated: bool,
 }
 
+/// How many pieces of output are written at once, at most.
+const BATCH: usize = 16;
 /// How often the length of a growing log is noted in the database.
 const NOTE: Duration = Duration::from_millis(250);
 
@@ -71,9 +73,9 @@ pub(super) async fn write(
         }
         Err(_) => None,
     };
-    let mut batch = Vec::with_capacity(64);
+    let mut batch = Vec::with_capacity(BATCH);
     let mut noted = tokio::time::Instant::now();
-    while news.recv_many(&mut batch, 64).await > 0 {
+    while news.recv_many(&mut batch, BATCH).await > 0 {
         let mut lines = Vec::new();
         let mut waiting = Vec::new();
         let at = app.clock().now();
@@ -102,7 +104,7 @@ pub(super) async fn write(
 }
 
 /// Appends on a thread that may block on the disk; the writer travels there and back.
-async fn append(run: RunNumber, writer: Option<Writer>, lines: Vec<Line>, written: &mut Written) -> Option<Writer> {
+async fn append(run: RunNumber, writer: Option<Writer>, lines: Vec<Lines>, written: &mut Written) -> Option<Writer> {
     let Some(mut own) = writer else {
         written.truncated = true;
         return None;
@@ -134,8 +136,10 @@ async fn append(run: RunNumber, writer: Option<Writer>, lines: Vec<Line>, writte
 /// The streams that are open, each behind its mask.
 struct Pipes {
     masker: Masker,
-    open: BTreeMap<(NodeName, StepName, u32, Stream), Pipe>,
+    open: BTreeMap<Key, Pipe>,
 }
+
+type Key = (NodeName, StepName, u32, Stream);
 
 struct Pipe {
     masked: MaskStream,
@@ -145,11 +149,12 @@ struct Pipe {
 }
 
 impl Pipes {
-    fn take(&mut self, at: Timestamp, news: News, lines: &mut Vec<Line>, waiting: &mut Vec<oneshot::Sender<()>>) {
+    fn take(&mut self, at: Timestamp, news: News, lines: &mut Vec<Lines>, waiting: &mut Vec<oneshot::Sender<()>>) {
         match news {
             News::Bytes { node, step, attempt, stream, bytes, end } => {
                 let begin = end.saturating_sub(u64::try_from(bytes.len()).unwrap_or(0));
-                let key = (node.clone(), step.clone(), attempt, stream);
+                let key = (node, step, attempt, stream);
+                let mut taken = none_yet(at, &key);
                 let masker = &self.masker;
                 let pipe = self.open.entry(key).or_insert_with(|| Pipe {
                     masked: masker.stream_from(begin),
@@ -157,69 +162,87 @@ impl Pipes {
                     at: begin,
                 });
                 let pieces = pipe.masked.push(&bytes);
-                pipe.cut(pieces, |bytes, source, ended| {
-                    let (node, step) = (node.clone(), step.clone());
-                    lines.push(Line { at, node, step, attempt, stream, source, bytes, ended });
-                });
+                pipe.cut(pieces, &mut taken);
+                lines.extend(Some(taken).filter(|taken| !taken.ends.is_empty()));
             }
             News::Ended { node, step, attempt, stored } => {
                 for stream in [Stream::Stdout, Stream::Stderr] {
                     let key = (node.clone(), step.clone(), attempt, stream);
                     let Some(mut pipe) = self.open.remove(&key) else { continue };
+                    let mut taken = none_yet(at, &key);
                     let rest = pipe.masked.finish();
-                    let mut push = |bytes, source, ended| {
-                        let (node, step) = (node.clone(), step.clone());
-                        lines.push(Line { at, node, step, attempt, stream, source, bytes, ended });
-                    };
-                    pipe.cut(rest, &mut push);
+                    pipe.cut(rest, &mut taken);
                     if !pipe.line.is_empty() {
-                        push(std::mem::take(&mut pipe.line), pipe.at, false);
+                        taken.push(&pipe.line, pipe.at, false);
                     }
+                    lines.extend(Some(taken).filter(|taken| !taken.ends.is_empty()));
                 }
                 waiting.push(stored);
             }
             News::Remark { node, step, attempt, text } => {
+                let mut taken = none_yet(at, &(node, step, attempt, Stream::System));
                 for line in text.lines() {
-                    let bytes = line.as_bytes().iter().copied().take(LONGEST).collect();
-                    let (node, step) = (node.clone(), step.clone());
-                    let stream = Stream::System;
-                    lines.push(Line { at, node, step, attempt, stream, source: 0, bytes, ended: true });
+                    taken.push(line.as_bytes().get(..LONGEST).unwrap_or(line.as_bytes()), 0, true);
                 }
+                lines.push(taken);
             }
         }
     }
 }
 
+fn none_yet(at: Timestamp, (node, step, attempt, stream): &Key) -> Lines {
+    let (node, step) = (node.clone(), step.clone());
+    Lines { at, node, step, attempt: *attempt, stream: *stream, bytes: Vec::new(), ends: Vec::new() }
+}
+
 impl Pipe {
     /// Adds pieces to the line; gives every line that is complete, or as long as an entry may be, to `done`, with the
     /// place in the stream where it ends. What stands for a secret is never cut.
-    fn cut(&mut self, pieces: Vec<Piece>, mut done: impl FnMut(Vec<u8>, u64, bool)) {
+    fn cut(&mut self, pieces: Vec<Piece>, done: &mut Lines) {
         for Piece { bytes, secret, end } in pieces {
             if secret {
                 if self.line.len() + bytes.len() > LONGEST {
-                    done(std::mem::take(&mut self.line), self.at, false);
+                    self.end_line(false, done);
                 }
                 self.line.extend_from_slice(&bytes);
                 self.at = end;
                 continue;
             }
-            self.at = end - u64::try_from(bytes.len()).unwrap_or(0);
-            for piece in bytes.split_inclusive(|b| *b == b'\n') {
-                let (body, ended) = piece.strip_suffix(b"\n").map_or((piece, false), |body| (body, true));
-                let mut rest = body;
-                while self.line.len() + rest.len() > LONGEST {
-                    let (now, later) = rest.split_at(LONGEST - self.line.len());
+            self.at = end - length(&bytes);
+            let mut left = bytes.as_slice();
+            while !left.is_empty() {
+                let (mut body, ended) = match memchr::memchr(b'\n', left) {
+                    Some(at) => (left.get(..at).unwrap_or_default(), true),
+                    None => (left, false),
+                };
+                left = left.get(body.len() + usize::from(ended)..).unwrap_or_default();
+                while self.line.len() + body.len() > LONGEST {
+                    let (now, later) = body.split_at(LONGEST - self.line.len());
                     self.line.extend_from_slice(now);
-                    self.at += u64::try_from(now.len()).unwrap_or(0);
-                    done(std::mem::take(&mut self.line), self.at, false);
-                    rest = later;
+                    self.at += length(now);
+                    self.end_line(false, done);
+                    body = later;
                 }
-                self.line.extend_from_slice(rest);
-                self.at += u64::try_from(rest.len()).unwrap_or(0) + u64::from(ended);
+                self.at += length(body) + u64::from(ended);
+                if ended && self.line.is_empty() {
+                    // Most lines come whole.
+                    done.push(body, self.at, true);
+                    continue;
+                }
+                self.line.extend_from_slice(body);
                 if ended {
-                    done(std::mem::take(&mut self.line), self.at, true);
+                    self.end_line(true, done);
                 }
             }
         }
     }
+
+    fn end_line(&mut self, ended: bool, done: &mut Lines) {
+        done.push(&self.line, self.at, ended);
+        self.line.clear();
+    }
+}
+
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(0)
 }

@@ -1,27 +1,44 @@
 //! One frame: its header line and its bytes.
 
-use std::io::{BufRead, Read, Write as _};
+use std::io::{BufRead, Read};
 
-use super::{Line, Stream};
+use super::{End, Line, Lines, Stream};
 use crate::domain::ids::{NodeName, StepName};
 
 /// The longest header: four 20-digit numbers, a 16-digit one, a word, two names.
 const LONGEST_HEADER: u64 = 512;
 
+/// The part of a header that all lines share which were taken together.
+pub(super) fn shared(lines: &Lines) -> String {
+    let Lines { at, node, step, attempt, stream, .. } = lines;
+    format!(" {} {} {node} {step} {attempt} ", at.timestamp_micros(), stream.as_str())
+}
+
 /// Writes a frame.
-pub(super) fn encode(number: u64, line: &Line, out: &mut Vec<u8>) {
-    let Line { at, node, step, attempt, stream, source, bytes, ended } = line;
-    let ending = if *ended { 'n' } else { '-' };
-    // Writing to a vector cannot fail.
-    let _ = writeln!(
-        out,
-        "{} {number} {} {} {node} {step} {attempt} {source} {ending}",
-        bytes.len(),
-        at.timestamp_micros(),
-        stream.as_str()
-    );
+pub(super) fn encode(number: u64, shared: &str, bytes: &[u8], end: &End, out: &mut Vec<u8>) {
+    decimal(u64::try_from(bytes.len()).unwrap_or(u64::MAX), out);
+    out.push(b' ');
+    decimal(number, out);
+    out.extend_from_slice(shared.as_bytes());
+    decimal(end.source, out);
+    out.extend_from_slice(if end.ended { b" n\n" } else { b" -\n" });
     out.extend_from_slice(bytes);
     out.push(b'\n');
+}
+
+/// Writes a number. There are three to a line, and the general way takes longer than all the rest of a frame.
+fn decimal(mut number: u64, out: &mut Vec<u8>) {
+    let begin = out.len();
+    loop {
+        out.push(b'0' + u8::try_from(number % 10).unwrap_or(0));
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(begin..) {
+        digits.reverse();
+    }
 }
 
 /// Reads the next frame and its length on disk; `None` at the end, and at a frame that is not whole.

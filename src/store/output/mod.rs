@@ -76,6 +76,54 @@ pub struct Line {
     pub ended: bool,
 }
 
+/// Lines of one stream that were taken together.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    /// When they were taken.
+    pub at: Timestamp,
+    /// The node.
+    pub node: NodeName,
+    /// The step.
+    pub step: StepName,
+    /// The try of the step, from 1.
+    pub attempt: u32,
+    /// The stream.
+    pub stream: Stream,
+    /// Their bytes, one behind the other, without the line breaks.
+    pub bytes: Vec<u8>,
+    /// Where each of them ends.
+    pub ends: Vec<End>,
+}
+
+/// Where a line ends.
+#[derive(Debug, Clone, Copy)]
+pub struct End {
+    /// In the bytes of [`Lines`].
+    pub at: usize,
+    /// As [`Line::source`].
+    pub source: u64,
+    /// Whether a line break followed.
+    pub ended: bool,
+}
+
+impl Lines {
+    /// Adds a line of at most [`LONGEST`] bytes.
+    pub fn push(&mut self, bytes: &[u8], source: u64, ended: bool) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(End { at: self.bytes.len(), source, ended });
+    }
+
+    /// Each line with its end.
+    fn each(&self) -> impl Iterator<Item = (&[u8], &End)> {
+        let mut begin = 0;
+        self.ends.iter().map(move |end| {
+            let bytes = self.bytes.get(begin..end.at).unwrap_or_default();
+            begin = end.at;
+            (bytes, end)
+        })
+    }
+}
+
 /// A line in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {

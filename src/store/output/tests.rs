@@ -14,6 +14,17 @@ fn line(node: &str, text: &str) -> Line {
     }
 }
 
+/// Appends lines that were taken one by one.
+fn put(writer: &mut Writer, lines: &[Line]) -> std::io::Result<u64> {
+    let one = |line: &Line| {
+        let Line { at, node, step, attempt, stream, source, bytes, ended } = line.clone();
+        let mut lines = Lines { at, node, step, attempt, stream, bytes: Vec::new(), ends: Vec::new() };
+        lines.push(&bytes, source, ended);
+        lines
+    };
+    writer.append(&lines.iter().map(one).collect::<Vec<_>>())
+}
+
 fn texts(page: &Page) -> Vec<String> {
     page.entries.iter().map(|e| String::from_utf8_lossy(&e.line.bytes).into_owned()).collect()
 }
@@ -28,7 +39,7 @@ fn what_is_written_is_read_byte_for_byte() {
     let mut writer = Writer::open(data.path(), run(), 1).unwrap();
     let strange =
         Line { bytes: vec![0, 255, b'\n', 27, b'['], ended: false, stream: Stream::Stderr, ..line("web1", "") };
-    let length = writer.append(&[line("web1", "one"), strange.clone(), line("web2", "")]).unwrap();
+    let length = put(&mut writer, &[line("web1", "one"), strange.clone(), line("web2", "")]).unwrap();
     let page = Reader::new(data.path(), run()).read(0, 99, &Wanted::default()).unwrap();
     assert_eq!(page.next, length);
     assert_eq!(page.entries[1].line, strange);
@@ -40,7 +51,7 @@ fn paging_filters_and_segments() {
     let data = tempfile::tempdir().unwrap();
     let mut writer = Writer::open_with(data.path(), run(), 1, 2_000).unwrap();
     for n in 0..600 {
-        writer.append(&[line(if n % 2 == 0 { "web1" } else { "web2" }, &format!("line {n}"))]).unwrap();
+        put(&mut writer, &[line(if n % 2 == 0 { "web1" } else { "web2" }, &format!("line {n}"))]).unwrap();
     }
     assert!(segments(&folder(data.path(), run())).unwrap().len() > 5);
     let reader = Reader::new(data.path(), run());
@@ -70,7 +81,7 @@ fn paging_filters_and_segments() {
 fn a_torn_end_is_cut_and_writing_goes_on() {
     let data = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(data.path(), run(), 1).unwrap();
-    let whole = writer.append(&[line("web1", "one"), line("web1", "two")]).unwrap();
+    let whole = put(&mut writer, &[line("web1", "one"), line("web1", "two")]).unwrap();
     drop(writer);
     let path = segment(&folder(data.path(), run()), 0);
     let bytes = std::fs::read(&path).unwrap();
@@ -81,7 +92,7 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
         let mut writer = Writer::open(data.path(), run(), 1).unwrap();
         // The copy's first frame is whole in itself, so it counts; only the torn rest is cut.
         assert!(writer.length() >= whole && writer.length() <= u64::try_from(cut).unwrap());
-        writer.append(&[line("web1", "after")]).unwrap();
+        put(&mut writer, &[line("web1", "after")]).unwrap();
         let page = Reader::new(data.path(), run()).read(0, 99, &Wanted::default()).unwrap();
         assert_eq!(texts(&page).last().map(String::as_str), Some("after"));
     }
@@ -91,12 +102,12 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
 fn a_writer_that_was_taken_over_from_writes_nothing() {
     let data = tempfile::tempdir().unwrap();
     let mut old = Writer::open(data.path(), run(), 1).unwrap();
-    old.append(&[line("web1", "one")]).unwrap();
+    put(&mut old, &[line("web1", "one")]).unwrap();
     let mut new = Writer::open(data.path(), run(), 2).unwrap();
-    let refused = old.append(&[line("web1", "late")]).unwrap_err();
+    let refused = put(&mut old, &[line("web1", "late")]).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
     assert!(Writer::open(data.path(), run(), 1).is_err());
-    new.append(&[Line { source: 7, ..line("web1", "two") }]).unwrap();
+    put(&mut new, &[Line { source: 7, ..line("web1", "two") }]).unwrap();
     let reader = Reader::new(data.path(), run());
     assert_eq!(texts(&reader.read(0, 9, &Wanted::default()).unwrap()), ["one", "two"]);
     assert_eq!(reader.sources().unwrap().values().copied().collect::<Vec<_>>(), [7]);

@@ -5,7 +5,7 @@ use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Line, frame, segment, segments};
+use super::{Lines, frame, segment, segments};
 use crate::domain::ids::RunNumber;
 
 /// A segment is closed when it is larger than this, in bytes.
@@ -14,6 +14,8 @@ const SEGMENT: u64 = 64 * 1024 * 1024;
 pub(super) const STRIDE: u64 = 256;
 /// An entry of the index: a line's number and its offset, 20 digits each.
 pub(super) const INDEX_ENTRY: usize = 42;
+/// How many bytes are put together before they are written.
+const PIECE: usize = 1024 * 1024;
 
 /// The one writer of a run's output.
 #[derive(Debug)]
@@ -27,6 +29,9 @@ pub struct Writer {
     length: u64,
     lines: u64,
     segment: u64,
+    /// What is to be written next, and the entries of the index that go with it.
+    buffer: Vec<u8>,
+    marks: Vec<u8>,
 }
 
 impl Writer {
@@ -57,7 +62,18 @@ impl Writer {
         if index.metadata()?.len() > entries {
             index.set_len(entries)?;
         }
-        Ok(Self { folder, fence, file, index, start, length: start + whole, lines, segment: segment_size })
+        Ok(Self {
+            folder,
+            fence,
+            file,
+            index,
+            start,
+            length: start + whole,
+            lines,
+            segment: segment_size,
+            buffer: Vec::new(),
+            marks: Vec::new(),
+        })
     }
 
     /// Appends lines; the log's length afterwards. What was written before an error stays whole.
@@ -65,33 +81,47 @@ impl Writer {
     /// # Errors
     /// [`std::io::ErrorKind::StorageFull`] when the disk is full; [`std::io::ErrorKind::PermissionDenied`] when another
     /// server has taken the run over; others of the file system.
-    pub fn append(&mut self, lines: &[Line]) -> std::io::Result<u64> {
+    pub fn append(&mut self, batch: &[Lines]) -> std::io::Result<u64> {
         hold(&self.folder, self.fence)?;
-        let mut buffer = Vec::new();
-        let mut marks = Vec::new();
         let mut number = self.lines;
-        for line in lines {
-            if number.is_multiple_of(STRIDE) {
-                let offset = self.length + u64::try_from(buffer.len()).unwrap_or(u64::MAX);
-                marks.extend_from_slice(format!("{:020} {offset:020}\n", number + 1).as_bytes());
+        for lines in batch {
+            let shared = frame::shared(lines);
+            for (bytes, end) in lines.each() {
+                if number.is_multiple_of(STRIDE) {
+                    let offset = self.length + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+                    self.marks.extend_from_slice(format!("{:020} {offset:020}\n", number + 1).as_bytes());
+                }
+                number += 1;
+                frame::encode(number, &shared, bytes, end, &mut self.buffer);
+                if self.buffer.len() >= PIECE {
+                    self.write(number)?;
+                }
             }
-            number += 1;
-            frame::encode(number, line, &mut buffer);
         }
-        if let Err(error) = self.file.write_all(&buffer).and_then(|()| self.index.write_all(&marks)) {
+        self.write(number)?;
+        Ok(self.length)
+    }
+
+    /// Writes what was put together, up to the line of this number.
+    fn write(&mut self, number: u64) -> std::io::Result<()> {
+        let written = self.file.write_all(&self.buffer).and_then(|()| self.index.write_all(&self.marks));
+        let size = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+        self.buffer.clear();
+        self.marks.clear();
+        if let Err(error) = written {
             // Half a frame must not stay: what comes later would be unreadable behind it.
             self.file.set_len(self.length - self.start)?;
             self.file.seek(SeekFrom::End(0))?;
             return Err(error);
         }
         self.lines = number;
-        self.length += u64::try_from(buffer.len()).unwrap_or(u64::MAX);
+        self.length += size;
         if self.length - self.start >= self.segment {
             self.file.sync_data()?;
             self.start = self.length;
             self.file = options().open(segment(&self.folder, self.start))?;
         }
-        Ok(self.length)
+        Ok(())
     }
 
     /// How long the log is, in bytes.
