@@ -130,7 +130,8 @@ fn give(receipt: Receipt) {
 
 /// Runs a step and hands its output on.
 async fn through(work: &Work, target: &Target) -> Ended {
-    let (sender, mut receiver) = mpsc::channel::<Chunk>(4);
+    // Each node holds little, as there may be hundreds that write at once.
+    let (sender, mut receiver) = mpsc::channel::<Chunk>(1);
     let (node, step) = (&work.reporter.node, &work.reporter.step);
     let forward = async {
         while let Some(chunk) = receiver.recv().await {

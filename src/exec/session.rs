@@ -65,13 +65,15 @@ struct Source {
     buffer: Vec<u8>,
 }
 
-const BUFFER: usize = 64 * 1024;
+/// Of the buffer for one stream: small until there is much to read, as most steps say little and there are many.
+const SMALLEST: usize = 2 * 1024;
+const LARGEST: usize = 32 * 1024;
 /// How much of what a shell said by itself is kept.
 const NOISE: usize = 4_096;
 
 impl Source {
     fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str, at: u64) -> Self {
-        Self { stream, reader, frames: Frames::new(nonce), greeted: false, ended: false, at, buffer: vec![0; BUFFER] }
+        Self { stream, reader, frames: Frames::new(nonce), greeted: false, ended: false, at, buffer: vec![0; SMALLEST] }
     }
 
     /// The next items; at the end of the stream what was kept back. Safe to drop between calls.
@@ -82,7 +84,13 @@ impl Source {
                 let rest = self.frames.finish();
                 if rest.is_empty() { Vec::new() } else { vec![Item::Bytes(rest)] }
             }
-            Ok(n) => self.frames.push(self.buffer.get(..n).unwrap_or_default()),
+            Ok(n) => {
+                let items = self.frames.push(self.buffer.get(..n).unwrap_or_default());
+                if n == self.buffer.len() && n < LARGEST {
+                    self.buffer.resize(LARGEST, 0);
+                }
+                items
+            }
         }
     }
 }
