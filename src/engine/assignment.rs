@@ -323,7 +323,9 @@ struct Beat {
 
 impl Beat {
     fn new(run: &Run) -> Self {
-        Self { last: run.born, next: run.born }
+        // A run that was taken just now has been looked at; one that another server began may have been canceled since.
+        let taken_over = !run.assignment.done.is_empty();
+        Self { last: run.born, next: if taken_over { run.born } else { run.born + HEARTBEAT } }
     }
 
     fn is_due(&self) -> bool {
