@@ -2,6 +2,7 @@
 
 use std::process::{Command, Stdio};
 
+use super::limits::{self, OpenFiles};
 use super::{Done, Failure, Global, out, start};
 
 pub(super) async fn run(global: &Global) -> Done {
@@ -24,17 +25,23 @@ pub(super) async fn run(global: &Global) -> Done {
             "install OpenSSH's client (Debian: apt-get install openssh-client)",
         );
     }
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    say(
-        limit >= 1_024,
-        &format!("{limit} files may be open"),
-        "raise the limit with `ulimit -n 65536` or LimitNOFILE= in the unit",
-    );
+    let limit = OpenFiles::read();
     match start::app(global, "http://127.0.0.1:4440").await {
         Err(Failure::Broken(message)) => say(false, "the data folder and database open", &message),
         Err(other) => return Err(other),
         Ok(app) => {
             say(true, "the data folder and database open", "");
+            let wanted = limits::widest(&*app.catalogue().await?);
+            say(
+                limit.nodes() >= wanted,
+                &format!(
+                    "a server may have {} files open (this command {}): enough for steps on {} nodes at once; the widest job runs on {wanted}",
+                    limits::word(limit.most),
+                    limits::word(limit.now),
+                    limit.nodes()
+                ),
+                limits::RAISE,
+            );
             let outcome = app.verify_audit(&start::operator(), None).await;
             let (good, told) = match outcome {
                 Ok(Ok(entries)) => (true, format!("{entries} entries")),

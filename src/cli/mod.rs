@@ -11,6 +11,7 @@ mod doctor;
 mod export;
 mod folder;
 mod key;
+mod limits;
 mod node;
 mod out;
 mod remote;

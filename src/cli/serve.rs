@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::limits::{self, OpenFiles};
 use super::{Done, Failure, Global, apply, folder, out, start};
 use crate::app::App;
 use crate::engine::Engine;
@@ -77,6 +78,16 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 
 /// Serves until the process is told to stop; then lets what runs here end.
 pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
+    let limit = OpenFiles::raise();
+    let wanted = limits::widest(&*app.catalogue().await?);
+    if limit.nodes() < wanted {
+        out::warn(&format!(
+            "a job runs on {wanted} nodes at once, but the limit of {} open files is enough for {}; {}",
+            limit.now,
+            limit.nodes(),
+            limits::RAISE
+        ));
+    }
     let (executors, ssh) = start::executors(&app)?;
     let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
     let (stop, stopping) = watch::channel(false);
