@@ -5,7 +5,7 @@ use std::process::Stdio;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use tokio::sync::mpsc;
 
-use super::session::{Channel, NotOpened, Shell};
+use super::session::{Channel, NotOpened, Session, Shell};
 use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
 /// The local executor. Steps do not see the server's own environment.
@@ -57,11 +57,11 @@ impl LocalExecutor {
 }
 
 impl Shell for LocalExecutor {
-    fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
-        async { self.spawn() }.boxed()
+    fn open(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
+        async { self.spawn().map(Session::new) }.boxed()
     }
 
-    fn open_control(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
+    fn open_control(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         self.open()
     }
 }

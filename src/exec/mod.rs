@@ -206,6 +206,17 @@ impl Receipt {
         Self(Some(give))
     }
 
+    /// Does something more, once it was given.
+    pub(crate) fn and_then(self, more: BoxFuture<'static, ()>) -> Self {
+        Self(self.0.map(|give| {
+            let both: BoxFuture<'static, ()> = Box::pin(async move {
+                give.await;
+                more.await;
+            });
+            both
+        }))
+    }
+
     /// Tells it.
     pub async fn give(self) {
         if let Some(give) = self.0 {

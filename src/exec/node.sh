@@ -5,12 +5,13 @@
 # these comments. So each line ends where a shell could go on, and `;` stands wherever a command ends. What a login shell
 # sees is the constant that reads it: see `bootstrap.rs`.
 #
-# The head: "NONCE VERB TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out as RS, nonce,
-# words, newline; everything else on standard output and error is the job's.
+# The head: "NONCE step", or "NONCE stop TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out
+# as RS, nonce, words, newline; everything else on standard output and error is the job's.
 #
-# With `step` the head has "OUT ERR AGE LIMIT" more; once this has said `hello`, standard input goes on with the header:
-# "WORDS FILES VARIABLES RAW", the interpreter's words, variable, name and size of each file, VARIABLES times
-# `NAME=value`, the script, and the word `end`; then RAW bytes of files, and of the script where that line was empty.
+# With `step`, once this has said `hello`, which may be long before there is a step to start, standard input goes on with
+# "TICKET FENCE GRACE OUT ERR AGE LIMIT" and the header: "WORDS FILES VARIABLES RAW", the interpreter's words, variable,
+# name and size of each file, VARIABLES times `NAME=value`, the script, and the word `end`; then RAW bytes of files, and of
+# the script where that line was empty.
 # A field is a line: `=` and the text as it is, or `%` and the text in printf's %b form.
 # OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
@@ -31,8 +32,9 @@
 # In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
 # that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `done` (the server has it all).
 unset IFS; trap : HUP INT TERM; trap "" PIPE;
-set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; il_id=$3; il_fence=$4; il_grace=$5; il_out=$6; il_err=$7; il_age=$8; il_limit=$9;
-il_home=${HOME:-/nonexistent}/.interlock; il_dir=$il_home/$il_id; il_tmp=${TMPDIR:-/tmp}/.interlock-$il_id;
+set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
+il_take() { il_id=$1; il_fence=$2; il_grace=$3; il_out=${4:-}; il_err=${5:-}; il_age=${6:-}; il_limit=${7:-};
+il_dir=$il_home/$il_id; il_tmp=${TMPDIR:-/tmp}/.interlock-$il_id; };
 il_boot=-; { IFS= read -r il_boot < /proc/sys/kernel/random/boot_id; } 2>/dev/null;
 il_say() { printf "\036%s %s\n" "$il_nonce" "$*"; };
 il_refuse() { il_say refused "$1"; exit 0; };
@@ -73,7 +75,7 @@ while il_each && [ "$il_left" -gt 0 ]; do il_wink; il_now; if [ -n "$il_c" ] && 
 il_left=50; while il_each && [ "$il_left" -gt 0 ]; do il_each KILL; il_wink; done;
 if il_each; then il_word=alive; else il_word=gone; fi; };
 if [ "$il_verb" = stop ]; then
-il_job=; il_start=-;
+il_take "$@"; il_job=; il_start=-;
 if ! [ -d "$il_dir" ] && [ -d "$il_tmp" ] && [ -O "$il_tmp" ]; then il_dir=$il_tmp; fi;
 if ! [ -d "$il_dir" ]; then
 if il_each; then il_end_all; il_say "$il_word"; exit 0; fi;
@@ -106,6 +108,7 @@ if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" 
 while read -r il_v; do if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
 && exec rm -rf in out err script pid rc.new timed enter scoped seen.* [0-9]*; fi; done; exit 0; };
 il_say hello; il_say hello >&2;
+read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
 set --; il_c=$((il_words + il_files * 3 + il_vars));
 while [ "$il_c" -gt 0 ]; do il_get; set -- "$@" "$il_v"; il_c=$((il_c - 1)); done;

@@ -1,12 +1,16 @@
 //! One shell on a node: what goes in, and what comes out of its two streams.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::frames::{Frames, Item};
 use super::{Known, Stream, bootstrap};
+
+/// How long the node may take to answer at all.
+pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
 /// An open shell that runs `node.sh`.
 pub(super) struct Channel {
@@ -23,9 +27,9 @@ pub(super) type NotOpened = (&'static str, String);
 /// Opens shells on one target.
 pub(super) trait Shell: Send + Sync {
     /// A shell for a step; may wait for its turn.
-    fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>>;
+    fn open(&self) -> BoxFuture<'_, Result<Session, NotOpened>>;
     /// A shell to stop a step with; never waits behind steps.
-    fn open_control(&self) -> BoxFuture<'_, Result<Channel, NotOpened>>;
+    fn open_control(&self) -> BoxFuture<'_, Result<Session, NotOpened>>;
 }
 
 /// What came from the node.
@@ -72,8 +76,9 @@ const LARGEST: usize = 32 * 1024;
 const NOISE: usize = 4_096;
 
 impl Source {
-    fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str, at: u64) -> Self {
-        Self { stream, reader, frames: Frames::new(nonce), greeted: false, ended: false, at, buffer: vec![0; SMALLEST] }
+    fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str) -> Self {
+        let frames = Frames::new(nonce);
+        Self { stream, reader, frames, greeted: false, ended: false, at: 0, buffer: vec![0; SMALLEST] }
     }
 
     /// The next items; at the end of the stream what was kept back. Safe to drop between calls.
@@ -96,17 +101,45 @@ impl Source {
 }
 
 impl Session {
-    pub(super) fn new(channel: Channel, known: Known) -> Self {
+    pub(super) fn new(channel: Channel) -> Self {
         let nonce = uuid::Uuid::new_v4().simple().to_string();
         Self {
             stdin: channel.stdin,
-            out: Source::new(Stream::Stdout, channel.stdout, &nonce, known.out),
-            err: Source::new(Stream::Stderr, channel.stderr, &nonce, known.err),
+            out: Source::new(Stream::Stdout, channel.stdout, &nonce),
+            err: Source::new(Stream::Stderr, channel.stderr, &nonce),
             nonce,
             noise: Vec::new(),
             queue: VecDeque::new(),
             guard: channel.guard,
         }
+    }
+
+    /// Sends the program for a step, and waits until it says hello. It then waits for the step as long as it has to.
+    pub(super) async fn greet(&mut self) -> Result<(), NotOpened> {
+        let greeting = async {
+            // A shell that is not one closes its input; what it says then tells more than the write's error.
+            let written = self.ask("step").await;
+            while !self.greeted() && self.read().await {}
+            self.greeted() && written.is_ok()
+        };
+        match tokio::time::timeout(ANSWER, greeting).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(_) => return Err(("no_answer", "the node's shell did not answer within 30 seconds".to_owned())),
+        }
+        let noise = self.noise();
+        let said = if noise.is_empty() { String::new() } else { format!("; it said: {noise}") };
+        Err((
+            "no_shell",
+            format!(
+                "the account's login shell on the node did not run /bin/sh{said}; check that the account may log in"
+            ),
+        ))
+    }
+
+    /// Counts the step's output from here on.
+    pub(super) fn count_from(&mut self, known: Known) {
+        (self.out.at, self.err.at) = (known.out, known.err);
     }
 
     /// Says what is wanted.
@@ -126,7 +159,7 @@ impl Session {
     }
 
     /// What the shell said before the program did, as one line.
-    pub(super) fn noise(&self) -> String {
+    fn noise(&self) -> String {
         let text = String::from_utf8_lossy(&self.noise);
         text.trim().chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
@@ -188,7 +221,7 @@ impl Session {
         if self.write(b"kept\n").await.is_ok() {
             // The node cleans up; when it is slow with that nobody has to wait for it.
             let closed = async { while self.next().await != Event::Closed {} };
-            let _ = tokio::time::timeout(std::time::Duration::from_secs(10), closed).await;
+            let _ = tokio::time::timeout(Duration::from_secs(10), closed).await;
         }
         drop(self.guard);
     }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::session::{Event, Session, Shell};
-use super::stop::{ANSWER, GRACE, NotStopped, Stopped, stop};
+use super::stop::{GRACE, NotStopped, Stopped, stop};
 use super::{CancelSignal, Chunk, Earlier, Ended, Receipt, StepOutcome, StepRequest, Stream, wire};
 use crate::domain::moment::Moment;
 
@@ -55,6 +55,8 @@ pub(super) async fn run(
         asked: None,
         stopped: None,
         said_lost: false,
+        kept: false,
+        heard: false,
     };
     let mut reached = Instant::now();
     let mut pause = FIRST_PAUSE;
@@ -62,7 +64,8 @@ pub(super) async fn run(
         let before = step.known;
         let why = match step.session(&mut cancel).await {
             Ok(ended) => return ended,
-            Err(Lost { why, reached: got_there }) => {
+            Err(Lost { quiet: true, .. }) => continue,
+            Err(Lost { why, reached: got_there, .. }) => {
                 if got_there || step.known != before {
                     reached = Instant::now();
                     pause = FIRST_PAUSE;
@@ -91,6 +94,8 @@ struct Lost {
     why: String,
     /// Whether the node's program had answered.
     reached: bool,
+    /// Whether there is nothing to tell about it.
+    quiet: bool,
 }
 
 /// Whether the node may have the step.
@@ -114,6 +119,10 @@ struct Step<'a> {
     asked: Option<StepOutcome>,
     stopped: Option<Stopped>,
     said_lost: bool,
+    /// Whether the shell was kept ready since before the step.
+    kept: bool,
+    /// Whether anything came over this connection.
+    heard: bool,
 }
 
 impl Step<'_> {
@@ -123,15 +132,19 @@ impl Step<'_> {
             Ok(session) => session,
             Err(ended) => return Ok(ended),
         };
+        let message = self.message();
         if matches!(self.earlier, Sent::Never) {
             self.earlier = Sent::Perhaps { before: Duration::ZERO, at: Instant::now() };
         }
         // A node that refuses the step does not read all of it: what it says counts more than the error of the write.
-        let handed = session.write(&self.payload).await;
+        let handed = session.write(&message).await;
         if handed.is_ok() {
             Moment::BootstrapSent.reached();
         }
-        self.follow(session, cancel).await
+        self.heard = false;
+        let followed = self.follow(session, cancel).await;
+        // A shell that was kept ready may have ended meanwhile; that is nothing to tell, another one is opened.
+        followed.map_err(|lost| Lost { quiet: self.kept && !self.heard, ..lost })
     }
 
     /// A shell whose program has said hello. The inner error is an end: nothing has run, and nothing will.
@@ -144,54 +157,39 @@ impl Step<'_> {
             opened = self.shell.open() => opened,
             () = cancel.given(), if fresh => return Ok(Err(Ended::plain(StepOutcome::Canceled))),
         };
-        let channel = match opened {
-            Ok(channel) => channel,
+        let mut session = match opened {
+            Ok(session) => session,
             Err((code, message)) if fresh => return Ok(Err(not_started(code, message))),
-            Err((_, why)) => return Err(Lost { why, reached: false }),
+            Err((_, why)) => return Err(Lost { why, reached: false, quiet: false }),
         };
-        let mut session = Session::new(channel, self.known);
+        session.count_from(self.known);
+        self.kept = session.greeted();
+        if self.kept {
+            return Ok(Ok(session));
+        }
         let greeted = tokio::select! {
-            greeted = tokio::time::timeout(ANSWER, self.greet(&mut session)) => greeted,
+            greeted = session.greet() => greeted,
             () = cancel.given(), if fresh => return Ok(Err(Ended::plain(StepOutcome::Canceled))),
         };
-        let (code, why) = match greeted {
-            Ok(Ok(())) => return Ok(Ok(session)),
-            Ok(Err(refused)) => refused,
-            Err(_) => ("no_answer", "the node's shell did not answer within 30 seconds".to_owned()),
-        };
-        if fresh { Ok(Err(not_started(code, why))) } else { Err(Lost { why, reached: false }) }
+        match greeted {
+            Ok(()) => Ok(Ok(session)),
+            Err((code, why)) if fresh => Ok(Err(not_started(code, why))),
+            Err((_, why)) => Err(Lost { why, reached: false, quiet: false }),
+        }
     }
 
-    async fn greet(&self, session: &mut Session) -> Result<(), (&'static str, String)> {
-        let request = self.request;
+    /// The step as the node's program reads it.
+    fn message(&self) -> zeroize::Zeroizing<Vec<u8>> {
+        let (request, known) = (self.request, self.known);
         let age = match self.earlier {
             Sent::Never => "-".to_owned(),
             Sent::Perhaps { before, at } => (before + at.elapsed()).as_secs().to_string(),
             Sent::Begun => "never".to_owned(),
         };
         let limit = request.timeout.map_or(0, |t| t.as_millis().div_ceil(1_000).max(1));
-        let opening = format!(
-            "step {} {} {} {} {} {age} {limit}",
-            request.ticket,
-            request.fence,
-            GRACE.as_secs(),
-            self.known.out,
-            self.known.err
-        );
-        // A shell that is not one closes its input; what it says then tells more than the write's error.
-        let written = session.ask(&opening).await;
-        while !session.greeted() && session.read().await {}
-        if session.greeted() && written.is_ok() {
-            return Ok(());
-        }
-        let noise = session.noise();
-        let said = if noise.is_empty() { String::new() } else { format!("; it said: {noise}") };
-        Err((
-            "no_shell",
-            format!(
-                "the account's login shell on the node did not run /bin/sh{said}; check that the account may log in"
-            ),
-        ))
+        let (ticket, fence, grace) = (&request.ticket, request.fence, GRACE.as_secs());
+        let line = format!("{ticket} {fence} {grace} {} {} {age} {limit}\n", known.out, known.err);
+        zeroize::Zeroizing::new([line.as_bytes(), self.payload.as_slice()].concat())
     }
 
     async fn follow(&mut self, mut session: Session, cancel: &mut CancelSignal) -> Result<Ended, Lost> {
@@ -246,7 +244,7 @@ impl Step<'_> {
                             // The step's last words and its end come now.
                             tail = Some(Instant::now() + TAIL);
                         }
-                        Err(NotStopped::Unheard(why)) => return Err(Lost { why, reached: false }),
+                        Err(NotStopped::Unheard(why)) => return Err(Lost { why, reached: false, quiet: false }),
                         Err(NotStopped::Unsure(why)) => return Ok(unknown(format!(
                             "the step was asked to stop, but this is not confirmed: {why}"
                         ))),
@@ -270,6 +268,7 @@ impl Step<'_> {
                 }
                 event = session.next(), if !over => event,
             };
+            self.heard |= event != Event::Closed;
             match event {
                 Event::Output(stream, bytes, end) => {
                     if std::mem::take(&mut first) {
@@ -310,7 +309,11 @@ impl Step<'_> {
                     if let (Some((code, word)), None) = (&exit, &stopping) {
                         return Ok(self.ended(code, word, session));
                     }
-                    return Err(Lost { why: "the connection to the node was lost".to_owned(), reached: true });
+                    return Err(Lost {
+                        why: "the connection to the node was lost".to_owned(),
+                        reached: true,
+                        quiet: false,
+                    });
                 }
             }
         }
@@ -340,7 +343,7 @@ impl Step<'_> {
         let (code, message) = match why {
             "incomplete" => {
                 let why = "the node did not get all of the step".to_owned();
-                return Err(Lost { why, reached: true });
+                return Err(Lost { why, reached: true, quiet: false });
             }
             "fenced" => return Ok(unknown("another server has taken the run over".to_owned())),
             "never_started" => {
@@ -404,7 +407,7 @@ impl Step<'_> {
             (Some(Stopped::NotBegun), Some(asked)) => Ok(Ended::plain(asked.clone())),
             (Some(Stopped::Gone), Some(asked)) if self.attached => Ok(Ended::plain(asked.clone())),
             // What it wrote last can be had over another connection.
-            _ => Err(Lost { why: "the connection to the node was lost".to_owned(), reached: true }),
+            _ => Err(Lost { why: "the connection to the node was lost".to_owned(), reached: true, quiet: false }),
         }
     }
 

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::session::{Event, Session, Shell};
-use super::{Known, StepRequest};
+use super::StepRequest;
+use super::session::{ANSWER, Event, Shell};
 
 /// Between TERM and KILL.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
-/// How long the node may take to answer at all.
-pub(super) const ANSWER: Duration = Duration::from_secs(30);
 
 /// What the node said about stopping. In all of these nothing of the step is left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +39,7 @@ pub(super) async fn stop(shell: &dyn Shell, request: &StepRequest) -> Result<Sto
 }
 
 async fn ask(shell: &dyn Shell, request: &StepRequest) -> Result<Stopped, NotStopped> {
-    let channel = shell.open_control().await.map_err(|(_, message)| NotStopped::Unheard(message))?;
-    let mut session = Session::new(channel, Known::default());
+    let mut session = shell.open_control().await.map_err(|(_, message)| NotStopped::Unheard(message))?;
     let unheard = |e: std::io::Error| NotStopped::Unheard(format!("the connection was lost: {e}"));
     session.ask(&format!("stop {} {} {}", request.ticket, request.fence, GRACE.as_secs())).await.map_err(unheard)?;
     loop {

@@ -3,6 +3,7 @@
 
 mod access_walk;
 mod architecture;
+mod caps;
 mod client;
 mod command_line;
 mod definitions;
@@ -13,6 +14,7 @@ mod intake;
 mod lifecycle;
 mod nodes;
 mod policy_matrix;
+mod ready;
 mod sign_in;
 mod sshd;
 mod store_contract;

@@ -32,6 +32,11 @@ impl Sshd {
 
     /// On a given address; with a given port in place of a free one.
     pub(crate) fn start_at(host: &str, port: Option<u16>) -> Self {
+        Self::start_with(host, port, 200)
+    }
+
+    /// Drops every connection beyond so many that have not shown who they are.
+    pub(crate) fn start_with(host: &str, port: Option<u16>, startups: u32) -> Self {
         accounts();
         fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
@@ -49,7 +54,7 @@ impl Sshd {
             format!(
                 "Port {port}\nListenAddress {host}\nHostKey {d}/host\nPidFile none\nAuthorizedKeysFile {d}/authorized_keys\n\
                  UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 MaxStartups 200\nMaxSessions 10\nPrintMotd no\nLogLevel VERBOSE\n"
+                 MaxStartups {startups}\nMaxSessions 10\nPrintMotd no\nLogLevel VERBOSE\n"
             ),
         )
         .unwrap();

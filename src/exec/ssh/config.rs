@@ -161,13 +161,15 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_l
         account(user(target.user.as_ref())),
         through(target.jumps.len().checked_sub(1))
     ));
-    // curve25519 first: it costs a tenth of the default's processor time per connection, which counts with hundreds
-    // of nodes. The price is that recorded traffic is not safe from a future quantum computer.
+    // AES with GCM first: most processors have instructions for it, and much output costs a third less time at both ends
+    // than with the default. curve25519 first: it costs a tenth of the default's processor time per connection, which
+    // counts with hundreds of nodes. The price is that recorded traffic is not safe from a future quantum computer.
     line(format_args!(
         "Host *
   AddKeysToAgent no
   BatchMode yes
   CanonicalizeHostname no
+  Ciphers ^aes128-gcm@openssh.com
   ClearAllForwardings yes
   Compression no
   ConnectTimeout 10

@@ -8,15 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
-use openssh::{Session, Stdio};
+use openssh::Stdio;
 use tokio::sync::mpsc;
 
-use super::session::{Channel, NotOpened, Shell};
+use super::session::{Channel, NotOpened, Session, Shell};
 use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
 mod agent;
 mod config;
 mod pool;
+mod ready;
 mod trouble;
 
 use pool::Trust;
@@ -75,7 +76,11 @@ impl Executor for SshExecutor {
     ) -> BoxFuture<'a, Ended> {
         async move {
             let shell = NodeShell { pool: self.pool.clone(), target };
-            step::run(&shell, request, output, cancel, self.patience).await
+            let mut ended = step::run(&shell, request, output, cancel, self.patience).await;
+            let keep = ready::keep(&self.pool, target);
+            // Nobody has to wait for it.
+            ended.receipt = ended.receipt.and_then(async { drop(tokio::spawn(keep)) }.boxed());
+            ended
         }
         .boxed()
     }
@@ -87,7 +92,7 @@ struct NodeShell<'a> {
 }
 
 impl NodeShell<'_> {
-    async fn try_open(&self, trust: Trust) -> Result<Channel, NotOpened> {
+    async fn try_open(&self, trust: Trust) -> Result<Session, NotOpened> {
         let (master, permit) = self.pool.session(self.target, trust).await?;
         let session = master.session().ok_or_else(lost)?;
         open(session, Box::new((permit, master))).await
@@ -95,8 +100,11 @@ impl NodeShell<'_> {
 }
 
 impl Shell for NodeShell<'_> {
-    fn open(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
+    fn open(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         async {
+            if let Some(session) = self.pool.ready(self.target) {
+                return Ok(session);
+            }
             match self.try_open(Trust::Blind).await {
                 // The connection has ended since it was used last. Nothing was sent yet, so once more is safe.
                 Err(("connection_lost", _)) => self.try_open(Trust::Checked).await,
@@ -106,7 +114,7 @@ impl Shell for NodeShell<'_> {
         .boxed()
     }
 
-    fn open_control(&self) -> BoxFuture<'_, Result<Channel, NotOpened>> {
+    fn open_control(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         async {
             let master = self.pool.control(self.target).await?;
             let session = master.session().ok_or_else(lost)?;
@@ -120,7 +128,7 @@ fn lost() -> NotOpened {
     ("connection_lost", "the connection to the node was closed just now".to_owned())
 }
 
-async fn open(session: Arc<Session>, guard: Box<dyn std::any::Any + Send>) -> Result<Channel, NotOpened> {
+async fn open(session: Arc<openssh::Session>, guard: Box<dyn std::any::Any + Send>) -> Result<Session, NotOpened> {
     let broken = |e: String| ("connection_lost", format!("the node did not open a session: {e}"));
     let mut child = session
         .arc_raw_command(&*bootstrap::COMMAND)
@@ -131,10 +139,10 @@ async fn open(session: Arc<Session>, guard: Box<dyn std::any::Any + Send>) -> Re
         .await
         .map_err(|e| broken(e.to_string()))?;
     let missing = || broken("it has no streams".to_owned());
-    Ok(Channel {
+    Ok(Session::new(Channel {
         stdin: Box::new(child.stdin().take().ok_or_else(missing)?),
         stdout: Box::new(child.stdout().take().ok_or_else(missing)?),
         stderr: Box::new(child.stderr().take().ok_or_else(missing)?),
         guard: Box::new((child, guard)),
-    })
+    }))
 }

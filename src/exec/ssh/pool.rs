@@ -6,16 +6,17 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use openssh::{ControlPersist, KnownHosts, Session, SessionBuilder};
+use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::agent::Agent;
 use super::config::{self, ControlDirectory};
+use super::ready::Ready;
 use super::trouble;
 use crate::domain::digest::Digest;
 use crate::exec::Target;
-use crate::exec::session::NotOpened;
+use crate::exec::session::{NotOpened, Session};
 
 /// sshd allows 10 sessions a connection by default; two stay free for stopping steps.
 const SESSIONS: usize = 8;
@@ -39,8 +40,9 @@ pub(super) struct Pool {
 
 /// Where a master is, or will be.
 #[derive(Debug)]
-struct Place {
+pub(super) struct Place {
     sessions: Arc<Semaphore>,
+    pub(super) ready: Ready,
     inner: tokio::sync::Mutex<Inner>,
 }
 
@@ -53,9 +55,16 @@ struct Inner {
 
 #[derive(Debug)]
 pub(super) struct Master {
-    session: Mutex<Option<Arc<Session>>>,
+    session: Mutex<Option<Arc<openssh::Session>>>,
     used: Mutex<Instant>,
     _agent: Arc<Agent>,
+}
+
+/// A master that nothing runs over, and the right to one session on it.
+pub(super) struct Idle {
+    pub(super) place: Arc<Place>,
+    pub(super) master: Arc<Master>,
+    pub(super) permit: OwnedSemaphorePermit,
 }
 
 /// How much a master that is there already is believed to be alive.
@@ -68,7 +77,7 @@ pub(super) enum Trust {
 }
 
 impl Master {
-    pub(super) fn session(&self) -> Option<Arc<Session>> {
+    pub(super) fn session(&self) -> Option<Arc<openssh::Session>> {
         *lock(&self.used) = Instant::now();
         lock(&self.session).clone()
     }
@@ -117,6 +126,24 @@ impl Pool {
         Ok((self.master(&place, target, trust).await?, permit))
     }
 
+    /// The shell that was kept ready.
+    pub(super) fn ready(&self, target: &Target) -> Option<Session> {
+        self.place(target).ready.take()
+    }
+
+    /// The target's master, when nothing runs over it. A shell that is kept there goes: a step that ended since then may
+    /// have changed what it saw.
+    pub(super) fn idle(&self, target: &Target) -> Option<Idle> {
+        let place = lock(&self.places).get(&config::identity(target))?.clone();
+        drop(place.ready.take());
+        if place.sessions.available_permits() < SESSIONS {
+            return None;
+        }
+        let master = place.inner.try_lock().ok()?.master.clone()?;
+        let permit = place.sessions.clone().try_acquire_owned().ok()?;
+        Some(Idle { place, master, permit })
+    }
+
     /// A living master, beside the limit: for stopping steps.
     pub(super) async fn control(&self, target: &Target) -> Result<Arc<Master>, NotOpened> {
         self.master(&self.place(target), target, Trust::Checked).await
@@ -126,6 +153,7 @@ impl Pool {
     pub(super) async fn close(&self) {
         let places: Vec<Arc<Place>> = lock(&self.places).drain().map(|(_, place)| place).collect();
         for place in places {
+            drop(place.ready.take());
             let master = place.inner.lock().await.master.take();
             if let Some(session) = master.and_then(|m| lock(&m.session).take()).and_then(Arc::into_inner) {
                 // It is ending anyway; one that is gone already is as good.
@@ -137,7 +165,11 @@ impl Pool {
     fn place(&self, target: &Target) -> Arc<Place> {
         let mut places = lock(&self.places);
         let place = places.entry(config::identity(target)).or_insert_with(|| {
-            Arc::new(Place { sessions: Arc::new(Semaphore::new(SESSIONS)), inner: tokio::sync::Mutex::default() })
+            Arc::new(Place {
+                sessions: Arc::new(Semaphore::new(SESSIONS)),
+                ready: Ready::default(),
+                inner: tokio::sync::Mutex::default(),
+            })
         });
         place.clone()
     }
