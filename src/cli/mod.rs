@@ -7,6 +7,8 @@ mod approve;
 mod audit;
 mod check;
 mod demo;
+#[cfg(debug_assertions)]
+mod die;
 mod doctor;
 mod export;
 mod folder;

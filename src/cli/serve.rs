@@ -26,6 +26,8 @@ pub(super) struct Options {
 
 pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info");
+    #[cfg(debug_assertions)]
+    super::die::when_told();
     block_on(async move {
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
