@@ -164,7 +164,7 @@ il_script=$il_dir/script; il_full() { cd /; rm -rf "$il_dir"; il_refuse "$1"; };
 { printf "%s" "$il_body" > "$il_script" && printf "%60s" . > "$il_dir/rc.new" && printf "" > "$il_dir/out" && printf "" > "$il_dir/err"; } || il_full no_space;
 if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "$il_dir/in" || il_full no_space;
 if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
-il_born "$$"; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
+il_born "$$"; il_own=$il_t; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
 if [ -n "$il_v" ]; then il_c=; read -r il_c il_v < "$il_dir/begin"; if [ "$il_c" = closed ]; then il_refuse never_started; else il_full no_space; fi; fi;
 il_scope=; il_plain=$il_lead;
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
@@ -184,7 +184,9 @@ if [ "$il_limit" -gt 0 ]; then
 il_quit() { kill "$!"; exit 0; };
 ( exec </dev/null >/dev/null 4<&- 5<&- 7>&-; trap il_quit TERM; sleep "$il_limit" & if [ -f "$il_dir/rc" ]; then il_quit; fi; wait "$!"; trap "" TERM;
 printf "" > "$il_dir/timed"; if il_each; then il_end_all; else il_word=exited; fi; echo "$il_word" > "$il_dir/timed" ) & il_timer=$! ; fi;
-( trap : TERM; until [ -f "$il_dir/rc" ]; do il_tick; done; printf "" > "$il_dir/still" ) & il_ticker=$! ;
+( trap : TERM; until [ -f "$il_dir/rc" ]; do il_tick;
+if il_born "$$" && [ "$il_t" = "$il_own" ]; then :; elif il_born "$il_job" && [ "$il_t" = "$il_start" ]; then :;
+elif ! [ -f "$il_dir/rc" ]; then il_copy; il_say lost supervisor; exit 0; fi; done; printf "" > "$il_dir/still" ) & il_ticker=$! ;
 il_await;
 if [ -n "$il_scope" ] && ! [ -e "$il_dir/scoped" ] && ! [ -e "$il_dir/failed" ]; then il_lead=$il_plain; il_go "$@"; il_await; fi;
 il_word=exited;

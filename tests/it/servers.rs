@@ -116,10 +116,6 @@ impl Installation {
     pub(crate) fn oncall(&self, server: &Server) -> Client {
         Client::new(&server.address).with("authorization", &format!("Bearer {}", self.token))
     }
-
-    pub(crate) fn token(&self) -> &str {
-        &self.token
-    }
 }
 
 impl Server {
@@ -181,7 +177,8 @@ pub(crate) fn output(client: &Client, run: i64, node: &str, stream: &str) -> Str
     let mut text = String::new();
     let mut offset = 0;
     loop {
-        let page = client.get(&format!("/api/v1/runs/{run}/log?node={node}&offset={offset}&limit=5000")).expect(200).json();
+        let page =
+            client.get(&format!("/api/v1/runs/{run}/log?node={node}&offset={offset}&limit=5000")).expect(200).json();
         let items = page["items"].as_array().unwrap();
         for entry in items.iter().filter(|e| e["stream"] == stream) {
             text.push_str(entry["text"].as_str().unwrap());
