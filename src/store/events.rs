@@ -138,10 +138,19 @@ pub fn decide_pending(
     run: Option<RunNumber>,
 ) -> Result<(), StoreError> {
     let there = get(c, id)?;
-    if there.verdict != EventVerdict::Pending {
-        return Err(StoreError::conflict(format!("event {id} was decided already")));
+    check(permit, &there.project, &there.source)?;
+    // In the statement itself: of two that decide at once on PostgreSQL the second one waits here and finds it decided.
+    let undecided =
+        events::table.find(id.to_string()).filter(events::verdict.eq(event_verdict_word(EventVerdict::Pending)));
+    let change = (
+        events::verdict.eq(event_verdict_word(verdict)),
+        events::detail.eq(detail),
+        events::run.eq(run.map(RunNumber::get)),
+    );
+    match diesel::update(undecided).set(change).execute(c)? {
+        1 => Ok(()),
+        _ => Err(StoreError::conflict(format!("event {id} was decided already"))),
     }
-    set_verdict(c, permit, id, verdict, detail, run)
 }
 
 /// The event of this id.
