@@ -80,9 +80,11 @@ pub(super) fn connect(target: &Target, purpose: Purpose) -> Result<Conn, StoreEr
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                  PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
             )?;
-            if purpose == Purpose::Read {
-                c.batch_execute("PRAGMA query_only = ON;")?;
-            }
+            c.batch_execute(match purpose {
+                Purpose::Read => "PRAGMA query_only = ON;",
+                // The upper pages of the indexes stay at hand: 16 MiB.
+                Purpose::Write => "PRAGMA cache_size = -16384;",
+            })?;
             Ok(Conn::Sqlite(c))
         }
         Target::Postgres(url) => {

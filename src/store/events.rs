@@ -202,8 +202,10 @@ pub fn list(
 /// # Errors
 /// Those of the database.
 pub fn pending(c: &mut Conn, wanted: u32) -> Result<Vec<Event>, StoreError> {
+    // As a literal, or SQLite could not know that the index of undecided events covers it.
+    let undecided = diesel::dsl::sql::<diesel::sql_types::Bool>("verdict = 'pending'");
     let rows: Vec<Row> = events::table
-        .filter(events::verdict.eq(event_verdict_word(EventVerdict::Pending)))
+        .filter(undecided)
         .order((events::received_at, events::id))
         .limit(limit(wanted))
         .select(Row::as_select())
