@@ -97,13 +97,12 @@ pub(super) fn connect(target: &Target, purpose: Purpose) -> Result<Conn, StoreEr
 
 /// SQLite makes its side files with the mode of the main file, so the main file is made first, for the owner only.
 fn create_private(path: &Path) -> Result<(), StoreError> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|e| StoreError::Unavailable(format!("{} cannot be opened: {e}", path.display())))
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(|e| match e.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            StoreError::Closed { file: path.display().to_string(), why: e.to_string() }
+        }
+        _ => StoreError::Unavailable(format!("{} cannot be opened: {e}", path.display())),
+    })
 }
 
 #[cfg(test)]

@@ -17,3 +17,4 @@ mod sign_in;
 mod sshd;
 mod store_contract;
 mod story;
+mod trouble;
