@@ -2,6 +2,8 @@
 //!
 //! Loops hold no state that matters: each of these is safe to call again, and a server that lost its lease is refused.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::App;
@@ -236,11 +238,12 @@ impl App {
     }
 
     /// Lets time pass over what waits: expires requests, releases scheduled runs, gives up runs whose server is gone.
-    /// How much was done.
+    /// How much was done. A run that the caller itself carries is not given up, although its lease ran out while the
+    /// database was away.
     ///
     /// # Errors
     /// The database.
-    pub async fn pass_time(&self) -> AppResult<usize> {
+    pub async fn pass_time(&self, carried: &BTreeSet<RunNumber>) -> AppResult<usize> {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Cancel)?;
         let recorder = self.recorder();
@@ -259,8 +262,9 @@ impl App {
         events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
         // What a server that is gone had begun on a node goes on there or not: it cannot be told from here.
         let gone = "The server that worked on this run is gone; what its steps did on the nodes is not known. Look at the nodes before you run it again.";
-        events.extend(lost.iter().map(|r| (r.number, RunEvent::Ended(WorkOutcome::Unknown), gone.to_owned())));
-        let count = events.len();
+        let lost = lost.iter().filter(|r| !carried.contains(&r.number));
+        events.extend(lost.map(|r| (r.number, RunEvent::Ended(WorkOutcome::Unknown), gone.to_owned())));
+        let mut count = 0;
         for (number, event, reason) in events {
             let (permit, recorder) = (permit.clone(), recorder.clone());
             let done = self
@@ -286,7 +290,10 @@ impl App {
                 })
                 .await;
             match done {
-                Ok(()) => self.live.run_changed(number),
+                Ok(()) => {
+                    count += 1;
+                    self.live.run_changed(number);
+                }
                 // Somebody decided at the same moment; they were first.
                 Err(AppError::Refused(_)) => {}
                 Err(fault) => return Err(fault),

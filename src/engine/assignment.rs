@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::Executors;
 use super::output::{self, News, stream_of};
+use super::report::until_taken;
 use super::target::Supplies;
 use crate::app::App;
 use crate::app::error::AppError;
@@ -25,7 +26,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Carries a run to its end. Every fault ends as a report; one that cannot be reported leaves the lease to run out.
 pub(super) async fn carry_out(app: Arc<App>, executors: Executors, assignment: Assignment) {
     let (number, fence) = (assignment.number, assignment.fence);
-    let supplies = match Supplies::fetch(&app, &assignment.plan).await {
+    let supplies = match until_taken(number, || Supplies::fetch(&app, &assignment.plan)).await {
         Ok(supplies) => supplies,
         Err(error) => {
             let why = match error {
@@ -46,19 +47,20 @@ pub(super) async fn carry_out(app: Arc<App>, executors: Executors, assignment: A
     let (outcome, reason) = run.walk().await;
     let assignment = Assignment { number, fence, plan: run.finish() };
     let written = writer.await.unwrap_or_default();
-    if app.report_log(number, fence, written.bytes, written.truncated).await.is_err() {
+    let truncated = written.missing.is_some();
+    if until_taken(number, || app.report_log(number, fence, written.bytes, truncated)).await.is_err() {
         return;
     }
-    let reason = if written.truncated {
-        format!("{reason} Some of the output could not be kept, as the disk was full.")
-    } else {
-        reason
+    let reason = match written.missing {
+        Some(why) => format!("{reason} Some of the output could not be kept: {}.", why.words()),
+        None => reason,
     };
     end(&app, &assignment, outcome, reason.trim().to_owned()).await;
 }
 
 async fn end(app: &App, assignment: &Assignment, outcome: WorkOutcome, reason: String) {
-    if let Err(error) = app.report_end(assignment.number, assignment.fence, outcome, reason).await {
+    let report = || app.report_end(assignment.number, assignment.fence, outcome, reason.clone());
+    if let Err(error) = until_taken(assignment.number, report).await {
         tracing::error!(run.number = assignment.number.get(), error.cause = %error, "the end of a run could not be reported");
     }
 }
@@ -119,12 +121,12 @@ impl Run {
     async fn state(&self) -> Option<State> {
         match self.app.still_working(self.assignment.number, self.assignment.fence).await {
             Ok(state) => Some(state),
-            Err(AppError::Refused(_)) => None,
-            // The database cannot be asked just now; the lease has room for that.
-            Err(AppError::Fault(cause)) => {
+            Err(AppError::Refused(refusal)) if !refusal.kind.is_of_the_moment() => None,
+            // The database cannot be asked just now, which is no reason to stop what runs.
+            Err(cause) => {
                 tracing::warn!(
                     run.number = self.assignment.number.get(),
-                    error.cause = cause,
+                    error.cause = %cause,
                     "the lease could not be renewed"
                 );
                 Some(State::Running)
@@ -348,7 +350,8 @@ impl Reporter {
             message,
             started_at,
         };
-        if let Err(error) = self.app.report_step(self.number, self.fence, report).await {
+        let store = || self.app.report_step(self.number, self.fence, report.clone());
+        if let Err(error) = until_taken(self.number, store).await {
             tracing::error!(run.number = self.number.get(), node.name = %node, error.cause = %error, "a step could not be reported");
         }
     }

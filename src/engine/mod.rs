@@ -4,7 +4,9 @@
 //! come from another process, by a timer. Tests step them with [`Engine::step`] instead of waiting.
 
 mod assignment;
+mod carried;
 mod output;
+mod report;
 mod target;
 
 use std::sync::{Arc, Mutex};
@@ -12,6 +14,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use carried::Carried;
 
 use crate::app::App;
 use crate::app::error::AppResult;
@@ -32,6 +36,7 @@ pub struct Engine {
     app: Arc<App>,
     executors: Executors,
     running: Mutex<JoinSet<()>>,
+    carried: Carried,
     /// Takes only this run; for a command that follows its own.
     only: Option<RunNumber>,
     most: usize,
@@ -47,7 +52,14 @@ impl Engine {
     /// An engine that takes every run.
     #[must_use]
     pub fn new(app: Arc<App>, executors: Executors) -> Self {
-        Self { app, executors, running: Mutex::new(JoinSet::new()), only: None, most: MOST_RUNS }
+        Self {
+            app,
+            executors,
+            running: Mutex::new(JoinSet::new()),
+            carried: Carried::default(),
+            only: None,
+            most: MOST_RUNS,
+        }
     }
 
     /// An engine that takes only one run.
@@ -62,14 +74,18 @@ impl Engine {
     /// # Errors
     /// The database.
     pub async fn step(&self) -> AppResult<usize> {
-        let mut done = self.app.pass_time().await?;
+        let mut done = self.app.pass_time(&self.carried.runs()).await?;
         done += self.app.settle_events().await?;
         while self.under_way() < self.most {
             let Some(assignment) = self.app.next_assignment(self.only).await? else { break };
             done += 1;
             let (app, executors) = (Arc::clone(&self.app), self.executors.clone());
+            let carrying = self.carried.begin(assignment.number);
             self.with_running(|set| {
-                set.spawn(assignment::carry_out(app, executors, assignment));
+                set.spawn(async move {
+                    let _carrying = carrying;
+                    assignment::carry_out(app, executors, assignment).await;
+                });
             });
         }
         Ok(done)

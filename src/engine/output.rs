@@ -1,6 +1,7 @@
 //! A run's output on its way to the disk: masked, cut into lines, written by one task.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -26,8 +27,31 @@ pub(super) enum News {
 pub(super) struct Written {
     /// The length of the log, in bytes.
     pub(super) bytes: u64,
-    /// Whether some of it could not be kept.
-    pub(super) truncated: bool,
+    /// Why some of it could not be kept.
+    pub(super) missing: Option<Missing>,
+}
+
+/// Why output could not be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// The disk was full.
+    Full,
+    /// The files could not be written for another reason.
+    Unwritable,
+}
+
+impl Missing {
+    fn of(error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull { Self::Full } else { Self::Unwritable }
+    }
+
+    /// In words that end a sentence.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Full => "the disk was full",
+            Self::Unwritable => "its files could not be written",
+        }
+    }
 }
 
 struct Pipe {
@@ -35,7 +59,7 @@ struct Pipe {
     line: Vec<u8>,
 }
 
-/// Writes until every sender is gone.
+/// Writes until every sender is gone. Where lines are missing, the log itself says so as soon as it can be written again.
 pub(super) async fn write(
     app: Arc<App>,
     run: RunNumber,
@@ -45,17 +69,7 @@ pub(super) async fn write(
 ) -> Written {
     let mut pipes: BTreeMap<(NodeName, StepName, &'static str), Pipe> = BTreeMap::new();
     let mut written = Written::default();
-    let (data, number) = (app.settings.data.clone(), run);
-    let opened = tokio::task::spawn_blocking(move || Writer::open(&data, number)).await;
-    let mut writer = match opened {
-        Ok(Ok(writer)) => Some(writer),
-        Ok(Err(error)) => {
-            tracing::error!(run.number = run.get(), error.cause = %error, "the output of a run cannot be kept");
-            written.truncated = true;
-            None
-        }
-        Err(_) => None,
-    };
+    let mut keeper = Keeper { data: app.settings.data.clone(), run, writer: None, lost: 0 };
     let mut batch = Vec::with_capacity(256);
     while news.recv_many(&mut batch, 256).await > 0 {
         let mut lines = Vec::new();
@@ -65,40 +79,81 @@ pub(super) async fn write(
         if lines.is_empty() {
             continue;
         }
-        let Some(mut own) = writer.take() else {
-            written.truncated = true;
-            continue;
+        // Writing may block on the disk; the keeper travels to a thread that may, and back.
+        let mut own = keeper;
+        let kept = tokio::task::spawn_blocking(move || {
+            let kept = own.keep(lines);
+            (own, kept)
+        });
+        let Ok((own, kept)) = kept.await else {
+            tracing::error!(run.number = run.get(), "the output of a run cannot be kept any more");
+            written.missing = Some(Missing::Unwritable);
+            return written;
         };
-        // Writing may block on the disk; the writer travels to a thread that may, and back.
-        let outcome = tokio::task::spawn_blocking(move || {
-            let outcome = own.append(&lines);
-            (own, outcome)
-        })
-        .await;
-        match outcome {
-            Ok((own, Ok(length))) => {
-                written.bytes = length;
-                writer = Some(own);
-            }
-            Ok((own, Err(error))) => {
-                if !written.truncated {
+        keeper = own;
+        match kept {
+            Ok(length) => written.bytes = length,
+            Err(error) => {
+                if written.missing.is_none() {
                     tracing::error!(run.number = run.get(), error.cause = %error, "some output of a run could not be kept");
                 }
-                written.truncated = true;
-                writer = Some(own);
+                written.missing.get_or_insert(Missing::of(&error));
             }
-            Err(_) => written.truncated = true,
         }
         // A lost lease shows elsewhere; here only the length is noted.
-        if app.report_log(run, fence, written.bytes, written.truncated).await.is_ok() {
+        if app.report_log(run, fence, written.bytes, written.missing.is_some()).await.is_ok() {
             app.live.run_changed(run);
         }
     }
-    if let Some(own) = writer {
-        let synced = tokio::task::spawn_blocking(move || own.sync()).await;
-        written.truncated |= !matches!(synced, Ok(Ok(())));
+    if let Some(writer) = keeper.writer {
+        match tokio::task::spawn_blocking(move || writer.sync()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => drop(written.missing.get_or_insert(Missing::of(&error))),
+            Err(_) => drop(written.missing.get_or_insert(Missing::Unwritable)),
+        }
     }
     written
+}
+
+/// Keeps lines on the disk, and counts those that could not be kept.
+struct Keeper {
+    data: PathBuf,
+    run: RunNumber,
+    writer: Option<Writer>,
+    /// Lines that are missing since the last one that was kept.
+    lost: usize,
+}
+
+impl Keeper {
+    /// Appends lines, with a remark before them where others are missing; the log's length afterwards.
+    fn keep(&mut self, mut lines: Vec<Line>) -> std::io::Result<u64> {
+        let count = lines.len();
+        if let (true, Some(first)) = (self.lost > 0, lines.first()) {
+            let text = format!("{} lines are missing here: they could not be kept.", self.lost);
+            let remark = Line { stream: Stream::System, bytes: text.into_bytes(), ended: true, ..first.clone() };
+            lines.insert(0, remark);
+        }
+        match self.append(&lines) {
+            Ok(length) => {
+                self.lost = 0;
+                Ok(length)
+            }
+            Err(error) => {
+                self.lost += count;
+                Err(error)
+            }
+        }
+    }
+
+    fn append(&mut self, lines: &[Line]) -> std::io::Result<u64> {
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => Writer::open(&self.data, self.run)?,
+        };
+        let length = writer.append(lines);
+        self.writer = Some(writer);
+        length
+    }
 }
 
 fn take(
