@@ -295,7 +295,7 @@ impl App {
         let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
         events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
         events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
-        let count = events.len();
+        let mut count = 0;
         for (number, event, reason) in events {
             let (permit, recorder) = (permit.clone(), recorder.clone());
             let done = self
@@ -321,7 +321,10 @@ impl App {
                 })
                 .await;
             match done {
-                Ok(()) => self.live.run_changed(number),
+                Ok(()) => {
+                    count += 1;
+                    self.live.run_changed(number);
+                }
                 // Somebody decided at the same moment; they were first.
                 Err(AppError::Refused(_)) => {}
                 Err(fault) => return Err(fault),

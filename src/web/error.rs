@@ -24,6 +24,8 @@ pub fn status_of(kind: RefusalKind) -> StatusCode {
         RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         RefusalKind::Busy => StatusCode::TOO_MANY_REQUESTS,
+        RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        RefusalKind::NoRoom => StatusCode::INSUFFICIENT_STORAGE,
     }
 }
 
@@ -62,7 +64,7 @@ fn problem(status: StatusCode, refusal: &Refusal) -> HttpResponse {
     if status == StatusCode::UNAUTHORIZED {
         answer.insert_header(("WWW-Authenticate", "Bearer"));
     }
-    if status == StatusCode::TOO_MANY_REQUESTS {
+    if refusal.kind.is_of_the_moment() && status != StatusCode::INTERNAL_SERVER_ERROR {
         answer.insert_header(("Retry-After", "10"));
     }
     answer.content_type("application/problem+json").body(body.to_string())
@@ -79,6 +81,8 @@ fn title(status: StatusCode) -> &'static str {
         413 => "Too large",
         422 => "Some values are wrong",
         429 => "Too much at once",
+        503 => "Not possible at the moment",
+        507 => "The disk is full",
         _ => "Something is broken",
     }
 }

@@ -56,13 +56,16 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
     let body = read_body(payload, route.body_limit).await.map_err(|e| (e, None))?;
     let content_type = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let form = match route.surface {
-        Surface::Page => Form::read(content_type, &body).await.map_err(|e| (e, None))?,
+        Surface::Page => Box::pin(Form::read(content_type, &body)).await.map_err(|e| (e, None))?,
         Surface::Api => Form::default(),
     };
     let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A route that takes its own proof (a webhook's signature) has no use for cookies and is not checked for them.
-    let caller =
-        if route.guard == Guard::OwnProof { None } else { caller_of(request, app).await.map_err(|e| (e, None))? };
+    let caller = if route.guard == Guard::OwnProof {
+        None
+    } else {
+        Box::pin(caller_of(request, app)).await.map_err(|e| (e, None))?
+    };
     if unsafe_method && route.guard != Guard::OwnProof {
         let given = request.headers().get("x-csrf-token").and_then(|v| v.to_str().ok()).or_else(|| form.text("csrf"));
         forgery::check(request.headers(), caller.as_ref().and_then(|c| c.session.as_ref()), given)
@@ -72,7 +75,7 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
     let call = Call { app: Arc::clone(app), caller: caller.clone(), request: request.clone(), body, form, source };
     let key = request.headers().get("idempotency-key").filter(|_| route.surface == Surface::Api && unsafe_method);
     let answer = match (key.map(|k| k.to_str().unwrap_or_default().to_owned()), &caller) {
-        (Some(key), Some(caller)) => once(route, call, &key, caller).await,
+        (Some(key), Some(caller)) => Box::pin(once(route, call, &key, caller)).await,
         _ => (route.handler)(call).await,
     };
     answer.map_err(|e| (e, caller))
@@ -118,18 +121,27 @@ fn guard(route: &Route, caller: Option<&Caller>, app: &App) -> Result<(), AppErr
 
 /// The body, refused as soon as it is too large.
 async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, AppError> {
-    let mut body = Vec::new();
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
             AppError::from(Refusal::new(RefusalKind::Malformed, "broken_body", "The body broke off; send it again."))
         })?;
-        if body.len() + chunk.len() > limit {
+        if first.len() + rest.len() + chunk.len() > limit {
             let message = format!("The body is larger than {} KiB.", limit / 1024);
             return Err(Refusal::new(RefusalKind::TooLarge, "body_too_large", message).into());
         }
-        body.extend_from_slice(&chunk);
+        // Most bodies come in one piece, which is taken as it is.
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
     }
-    Ok(body.into())
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    rest.splice(..0, first);
+    Ok(rest.into())
 }
 
 /// Who calls: a bearer token counts before a cookie. A token that is not valid is an error, not an anonymous caller.

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::load::{Request, cpu_of};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_interlock");
 const SECRET: &str = "a secret for measuring, 32 bytes";
 /// A payload of about the size that senders post.
@@ -80,6 +82,11 @@ impl Server {
         line.split_whitespace().nth(1).unwrap().parse::<f64>().unwrap() / 1024.0
     }
 
+    /// The processor time that it has used, to a hundredth of a second.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu_of(&self.child.id().to_string())
+    }
+
     pub(crate) fn binary_mib(&self) -> f64 {
         std::fs::metadata(BINARY).unwrap().len() as f64 / 1024.0 / 1024.0
     }
@@ -107,18 +114,18 @@ pub(crate) fn command(data: &Path, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A signed delivery as bytes on the wire.
-pub(crate) fn delivery(id: &str, good: bool) -> Vec<u8> {
+/// A delivery as bytes on the wire, with its id left open.
+pub(crate) fn delivery(good: bool) -> Request {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(BODY.as_bytes());
     let mut signature: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     if !good {
         signature = signature.chars().rev().collect();
     }
-    format!(
+    let before = format!(
         "POST /hooks/load HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Signature: {signature}\r\n\
-         X-Delivery-Id: {id}\r\nContent-Length: {}\r\n\r\n{BODY}",
+         Content-Length: {}\r\nX-Delivery-Id: ",
         BODY.len()
-    )
-    .into_bytes()
+    );
+    Request::new(&before, &format!("\r\n\r\n{BODY}"))
 }

@@ -83,8 +83,8 @@ pub async fn view(call: &Call, detail: &RunDetail) -> AppResult<LogView> {
         src: format!("/runs/{number}/stream?offset={}{filter}", page.next),
         live: running && !more,
         state: match (running, detail.run.log_truncated) {
-            (true, _) => "",
-            (false, true) => "cut at its limit",
+            (_, true) => "incomplete: some of it could not be kept",
+            (true, false) => "",
             (false, false) => "complete",
         },
         nodes: std::iter::once(all).chain(each).collect(),
