@@ -22,6 +22,29 @@ pub(super) struct Options {
     /// Definitions to bring in at the first start
     #[arg(long, value_name = "DIR")]
     jobs: Option<PathBuf>,
+    /// What this server does: answer people and programs, carry runs out, or both
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+}
+
+/// What a server does, where several share a database and a data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Role {
+    /// Pages and API; runs are carried out elsewhere
+    Web,
+    /// Runs and everything that time does; no address
+    Worker,
+    /// Both
+    All,
+}
+
+/// What becomes of runs that are under way when the server is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// They go on on their nodes, and the next server goes on with them.
+    GoOn,
+    /// They end first.
+    EndFirst,
 }
 
 pub(super) fn run(global: Global, options: Options) -> Done {
@@ -29,6 +52,11 @@ pub(super) fn run(global: Global, options: Options) -> Done {
     #[cfg(debug_assertions)]
     super::die::when_told();
     block_on(async move {
+        if options.role == Role::Worker {
+            let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
+            out::line("Interlock carries runs out; it listens nowhere");
+            return work(app).await;
+        }
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
@@ -40,7 +68,10 @@ pub(super) fn run(global: Global, options: Options) -> Done {
             ));
         }
         out::line(&format!("Interlock listens on {public_url}"));
-        serve(app, listener).await
+        if options.role == Role::Web {
+            return answer(app, listener).await;
+        }
+        serve(app, listener, Leaving::GoOn).await
     })
 }
 
@@ -77,29 +108,61 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Serves until the process is told to stop; then lets what runs here end.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
+/// Answers and carries runs out until the process is told to stop.
+pub(super) async fn serve(app: Arc<App>, listener: TcpListener, leaving: Leaving) -> Done {
     let (executors, ssh) = start::executors(&app)?;
     let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
     let (stop, stopping) = watch::channel(false);
-    let loops = tokio::spawn(engine.run(stopping));
-    let server = crate::web::server::build(Arc::clone(&app), listener, threads().clamp(1, 8))
+    let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
+    let ended = answer(app, listener).await;
+    stop.send_replace(true);
+    // The loops end at once; what they started may take its time.
+    let _ = loops.await;
+    leave(&engine, leaving).await;
+    ssh.close().await;
+    ended
+}
+
+/// Answers until the process is told to stop.
+async fn answer(app: Arc<App>, listener: TcpListener) -> Done {
+    let server = crate::web::server::build(app, listener, threads().clamp(1, 8))
         .map_err(|e| Failure::Broken(format!("the web server could not start: {e}")))?;
     let handle = server.handle();
     let signals = tokio::spawn(async move {
         told_to_stop().await;
-        out::note("stopping; runs that are under way end first (once more to leave at once)");
+        out::note("stopping");
         handle.stop(true).await;
     });
     let ended = server.await;
     signals.abort();
-    stop.send_replace(true);
-    tokio::select! {
-        _ = loops => {}
-        () = told_to_stop() => out::warn("left while runs were under way; their state will be `unknown`"),
-    }
-    ssh.close().await;
     ended.map_err(|e| Failure::Broken(format!("the web server broke off: {e}")))
+}
+
+/// Carries runs out until the process is told to stop.
+async fn work(app: Arc<App>) -> Done {
+    let (executors, ssh) = start::executors(&app)?;
+    let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
+    let (stop, stopping) = watch::channel(false);
+    let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
+    told_to_stop().await;
+    stop.send_replace(true);
+    let _ = loops.await;
+    leave(&engine, Leaving::GoOn).await;
+    ssh.close().await;
+    Ok(())
+}
+
+async fn leave(engine: &Engine, leaving: Leaving) {
+    if engine.under_way() > 0 && leaving == Leaving::EndFirst {
+        out::note("runs that are under way end first (once more to leave at once)");
+        tokio::select! {
+            () = engine.settle() => {}
+            () = told_to_stop() => out::warn("left while runs were under way; what runs on the nodes goes on there"),
+        }
+    } else if engine.under_way() > 0 {
+        out::note("what runs on the nodes goes on there; the next server goes on with it");
+        engine.let_go().await;
+    }
 }
 
 async fn told_to_stop() {

@@ -108,7 +108,13 @@ impl Engine {
         }
     }
 
-    /// Runs the loops until told to stop, then waits for what is under way.
+    /// Stops carrying out what is under way. Steps go on on their nodes, and whoever takes the runs over finds them.
+    pub async fn let_go(&self) {
+        let mut set = std::mem::take(&mut *lock(&self.running));
+        set.shutdown().await;
+    }
+
+    /// Runs the loops until told to stop. What is under way then is the caller's to wait for or to let go of.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         loop {
@@ -126,13 +132,13 @@ impl Engine {
                 () = told_to_stop(&mut stop) => break,
             }
         }
-        self.settle().await;
         if let Err(error) = self.app.sign_head().await {
             tracing::error!(error.cause = %error, "the end of the record could not be signed");
         }
     }
 
-    fn under_way(&self) -> usize {
+    /// How many runs this engine carries out now.
+    pub fn under_way(&self) -> usize {
         let mut running = lock(&self.running);
         while running.try_join_next().is_some() {}
         running.len()

@@ -20,6 +20,7 @@ mod policy_matrix;
 mod program;
 mod proxy;
 mod servers;
+mod several_servers;
 mod sign_in;
 mod sshd;
 mod store_contract;

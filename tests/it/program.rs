@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 
 /// A data folder, and a folder of definitions beside it.
 pub(crate) struct Install {
@@ -75,7 +75,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(install: &Install) -> Self {
-        let mut process = install.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+        Self::start_with(install, &[])
+    }
+
+    /// With more variables in its environment.
+    pub(crate) fn start_with(install: &Install, variables: &[(&str, &str)]) -> Self {
+        let mut command = install.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut process = command.envs(variables.iter().copied()).stderr(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
         let mut server = Self { process, address: String::new(), said };
         let mut all = String::new();
@@ -102,6 +108,21 @@ impl Server {
 }
 
 impl Server {
+    /// Waits until the process ends by itself.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.process.wait().unwrap()
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.process), signal).unwrap();
+    }
+
     /// Ends the process at once, as a crash does.
     pub(crate) fn kill(&mut self) {
         self.process.kill().unwrap();
