@@ -109,6 +109,12 @@ impl Actor {
     pub fn is_person(&self) -> bool {
         matches!((&self.principal, &self.via), (Principal::User(_), Via::Session { .. }))
     }
+
+    /// Whether this is a program with somebody's API token.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        matches!(self.via, Via::Token { .. })
+    }
 }
 
 macro_rules! permissions {
@@ -157,6 +163,24 @@ permissions! {
     UseSecret => "use_secret",
     /// Users, tokens, settings, audit.
     Administer => "administer",
+}
+
+impl Permission {
+    /// Reads what a token is narrowed to. No word means all of the owner's rights; a word that is none narrows to
+    /// nothing that was meant, so it is never left out.
+    ///
+    /// # Errors
+    /// The first word that is no permission, in a sentence that names those there are.
+    pub fn scopes(words: &[String]) -> Result<Option<BTreeSet<Self>>, String> {
+        let read = |word: &String| {
+            Self::parse(word).ok_or_else(|| {
+                let known: Vec<&str> = Self::ALL.iter().map(|p| p.as_str()).collect();
+                format!("`{word}` is no permission; there are {}", known.join(", "))
+            })
+        };
+        let scopes = words.iter().map(read).collect::<Result<BTreeSet<Self>, String>>()?;
+        Ok(Some(scopes).filter(|_| !words.is_empty()))
+    }
 }
 
 impl fmt::Display for Permission {

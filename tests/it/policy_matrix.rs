@@ -147,6 +147,8 @@ fn actors() -> Vec<(&'static str, Actor)> {
             actor(Principal::User(user("carol")), &[], token(Some(&[Permission::Run, Permission::Approve]))),
         ),
         ("administrator", administrator("root")),
+        ("administrator's token, all scopes", Actor { via: token(None), ..administrator("root") }),
+        ("administrator's token, edit", Actor { via: token(Some(&[Permission::Edit])), ..administrator("root") }),
         ("operator", actor(Principal::Operator("root".to_owned()), &[], Via::CommandLine)),
         ("system", Actor::system()),
     ]
