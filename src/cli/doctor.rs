@@ -37,7 +37,7 @@ pub(super) async fn run(global: &Global) -> Done {
             say(true, "the data folder and database open", "");
             let outcome = app.verify_audit(&start::operator(), None).await;
             let (good, told) = match outcome {
-                Ok(Ok(entries)) => (true, format!("{entries} entries")),
+                Ok(Ok(intact)) => (true, format!("{} entries", intact.entries)),
                 Ok(Err(broken)) => (false, broken.to_string()),
                 Err(error) => (false, error.to_string()),
             };

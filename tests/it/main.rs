@@ -12,6 +12,7 @@ mod intake;
 mod lifecycle;
 mod nodes;
 mod policy_matrix;
+mod record;
 mod sign_in;
 mod sshd;
 mod store_contract;
