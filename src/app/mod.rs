@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod approval_list;
 pub mod approvals;
 pub mod audit;
 pub mod browse;
@@ -27,6 +28,7 @@ pub mod password;
 pub mod planning;
 pub mod random;
 pub mod record;
+pub mod run_list;
 pub mod runs;
 pub mod sessions;
 mod signed;

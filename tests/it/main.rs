@@ -10,6 +10,7 @@ mod harness;
 mod hostile;
 mod intake;
 mod lifecycle;
+mod lists;
 mod nodes;
 mod policy_matrix;
 mod record;
