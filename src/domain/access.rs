@@ -271,6 +271,38 @@ pub struct AccessRules {
     pub roles: std::collections::BTreeMap<super::ids::RoleName, Vec<Grant>>,
     /// Who holds which role.
     pub members: std::collections::BTreeMap<super::ids::RoleName, BTreeSet<Member>>,
+    /// Whether `run` is needed on every node, whatever the lines speak of: `nodes_need: run`.
+    pub nodes_need_run: bool,
+}
+
+impl AccessRules {
+    /// What somebody needs on a node to run a job there.
+    ///
+    /// `run` where the file asks for it with `nodes_need: run`, and once any of its lines speaks of `run` on nodes;
+    /// before that, seeing the node is enough. So a small team writes no line about nodes, and the first line that it
+    /// writes closes all other nodes.
+    #[must_use]
+    pub fn needed_on_nodes(&self) -> Permission {
+        let speaks = |grant: &Grant| grant.permissions.contains(&Permission::Run) && may_cover_a_node(&grant.on);
+        if self.nodes_need_run || self.roles.values().flatten().any(speaks) {
+            Permission::Run
+        } else {
+            Permission::View
+        }
+    }
+
+    /// Whether these rules ask less on nodes than the ones before, because the last line about them went.
+    #[must_use]
+    pub fn opens_nodes_since(&self, before: &Self) -> bool {
+        before.needed_on_nodes() == Permission::Run && self.needed_on_nodes() == Permission::View
+    }
+}
+
+/// Whether a glob may cover a node's path. In doubt it does, which asks for more.
+fn may_cover_a_node(on: &str) -> bool {
+    let first = on.split('/').next().unwrap_or(on);
+    let fixed = first.split(['*', '?', '[', '{']).next().unwrap_or(first);
+    first == "node" || (fixed.len() < first.len() && "node".starts_with(fixed))
 }
 
 /// One line of a role.
