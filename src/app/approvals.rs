@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
-use super::planning::{job_of, person, still_stands};
+use super::planning::{job_of, person};
 use super::record::Source;
+use super::standing::still_stands;
 use crate::domain::access::{Actor, Permission, Permit, Principal, Via};
 use crate::domain::approval::{
     self, ApprovalPolicy, DecisionRefused, MissingSignature, Need, Request, RequestState, Signature, Signer, Verdict,

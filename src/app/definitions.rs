@@ -9,7 +9,7 @@ use super::approvals::void;
 use super::catalogue::Catalogue;
 use super::error::{AppError, AppResult};
 use super::record::Source;
-use super::planning::still_stands;
+use super::standing::still_stands;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;

@@ -31,7 +31,9 @@ pub mod record;
 pub mod run_list;
 pub mod runs;
 pub mod sessions;
+mod sign_off;
 mod signed;
+mod standing;
 pub mod tokens;
 pub mod work;
 

@@ -16,5 +16,6 @@ mod policy_matrix;
 mod record;
 mod sign_in;
 mod sshd;
+mod standing;
 mod store_contract;
 mod story;
