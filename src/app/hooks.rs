@@ -97,6 +97,9 @@ impl App {
         };
         let id = event.id;
         if let Some(known) = self.store_event(event, headers.clone()).await? {
+            if known.verdict == EventVerdict::Refused {
+                return Err(self.refused_again(&project.project.name, hook, &known, expanded).await);
+            }
             return Ok(Accepted {
                 event: known.id,
                 run: known.run,
@@ -119,7 +122,6 @@ impl App {
         }
     }
 
-    /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
     /// The active secrets of a webhook. One that is missing matches nothing.
     async fn hook_secrets(
         &self,
@@ -147,6 +149,28 @@ impl App {
         Ok(secrets)
     }
 
+    /// What the sender of a refused delivery is told when it comes again: the same refusal, if it still is the reason;
+    /// otherwise that it was refused, in the words of then. It is not decided anew.
+    async fn refused_again(
+        &self,
+        project: &ProjectName,
+        hook: &StoredWebhook,
+        known: &Event,
+        expanded: Option<Expanded>,
+    ) -> AppError {
+        if let Some(expanded) = expanded {
+            let request = run_request(project, &hook.webhook, known.id, expanded);
+            match self.prepare(&service(&hook.webhook), &request).await.map_err(not_told) {
+                Err(AppError::Refused(refusal)) if refusal.message == known.detail => {
+                    return AppError::Refused(refusal);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        AppError::conflict("refused", known.detail.clone())
+    }
+
+    /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
     async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
         let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
         let write =
@@ -178,30 +202,9 @@ impl App {
         source: &Source,
     ) -> AppResult<(EventVerdict, String, RunNumber)> {
         let webhook = &hook.webhook;
-        let mut values = RawValues::new();
-        for (name, value) in expanded.options {
-            values.insert(name, RawValue::Text(value));
-        }
-        let dry_run = webhook.mode == Mode::DryRun;
-        let request = RunRequest {
-            project: project.clone(),
-            job: webhook.job.clone(),
-            values,
-            reason: String::new(),
-            nodes: None,
-            node_filter: expanded.node_filter,
-            start_at: None,
-            origin: Origin::Webhook { name: webhook.name.to_string(), event },
-            dry_run,
-        };
-        let run = self.request_run(&service(webhook), request, source).await.map_err(|error| match error {
-            // The sender must not learn from the answer what exists behind the webhook.
-            AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
-                let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
-                Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
-            }
-            other => other,
-        })?;
+        let request = run_request(project, webhook, event, expanded);
+        let dry_run = request.dry_run;
+        let run = self.request_run(&service(webhook), request, source).await.map_err(not_told)?;
         let verdict = if dry_run { EventVerdict::DryRun } else { EventVerdict::Ran };
         Ok((verdict, format!("Run #{} is {}.", run.number, run.state), run.number))
     }
@@ -367,6 +370,36 @@ impl App {
 fn unverified() -> AppError {
     let message = "There is no such webhook, or the delivery is not signed as it should be. Check the address and the secret on both sides.";
     Refusal::new(RefusalKind::Forbidden, "unverified", message).into()
+}
+
+/// The run that a delivery asks for.
+fn run_request(project: &ProjectName, webhook: &Webhook, event: EventId, expanded: Expanded) -> RunRequest {
+    let mut values = RawValues::new();
+    for (name, value) in expanded.options {
+        values.insert(name, RawValue::Text(value));
+    }
+    RunRequest {
+        project: project.clone(),
+        job: webhook.job.clone(),
+        values,
+        reason: String::new(),
+        nodes: None,
+        node_filter: expanded.node_filter,
+        start_at: None,
+        origin: Origin::Webhook { name: webhook.name.to_string(), event },
+        dry_run: webhook.mode == Mode::DryRun,
+    }
+}
+
+/// The sender must not learn from the answer what exists behind the webhook.
+fn not_told(error: AppError) -> AppError {
+    match error {
+        AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
+            let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
+            Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
+        }
+        other => other,
+    }
 }
 
 fn service(webhook: &Webhook) -> Actor {

@@ -39,6 +39,7 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/session") => Call::Json(r#"{"user": "nobody", "password": "wrong password!"}"#),
         ("POST", "/api/v1/projects/{project}/jobs/{job:.+}/runs") => Call::Json(r#"{"reason": "walk"}"#),
         ("PUT", "/api/v1/projects/{project}/jobs/{job:.+}") => Call::Yaml(JOB),
+        ("POST", "/api/v1/events") => Call::Json(r#"{"type": "walk", "project": "ops"}"#),
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
         ("POST", "/sign-in") => Call::Form("user=nobody&password=wrong"),
@@ -74,7 +75,7 @@ roles:
   viewer: [{allow: [view], on: '**'}]
   oncall: [{allow: [view, run, cancel], on: 'job/**'}, {allow: [run], on: 'node/**'}, {allow: [view], on: '**'}]
   manager: [{allow: [view, approve], on: 'job/**'}, {allow: [view], on: '**'}]
-  admin: [{allow: [view, edit, administer, promote, view_secret_names, use_secret], on: '**'}]
+  admin: [{allow: [view, edit, administer, promote, view_secret_names, use_secret], on: '**'}, {allow: [run], on: event}]
   robot: [{allow: [view, run], on: 'job/**'}, {allow: [run], on: 'node/**'}, {allow: [view], on: '**'}]
 members:
   viewer: ['user:viewer']

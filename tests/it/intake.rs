@@ -315,6 +315,37 @@ fn a_payload_never_adds_an_option() {
 }
 
 #[test]
+fn a_refused_delivery_that_comes_again_is_refused_again() {
+    let dedupe = "dedupe: '${data.id}'";
+    let test = plain("-service ${data.service}", dedupe);
+    let bad = br#"{"service": "a\u0000b", "id": "1"}"#;
+    let first = deliver(&sender(&test), bad);
+    let again = deliver(&sender(&test), bad);
+    first.refused(422, "invalid_options");
+    assert_eq!((first.status, &first.body), (again.status, &again.body));
+    assert_eq!(events(&test).len(), 1);
+    // When the reason of then is another one now, the words of then stay, and nothing is decided anew.
+    test.load(
+        "ops",
+        &[
+            ("access.yaml", ACCESS),
+            ("nodes.yaml", "web1: {hostname: 192.0.2.1, tags: web, environment: staging}\n"),
+            ("jobs/restart.yaml", &JOB.replace("options:", "enabled: false\noptions:")),
+            (
+                "webhooks/plain.yaml",
+                &hook(
+                    "plain",
+                    "-service ${data.service}",
+                    &format!("verify: {{kind: token, secrets: [keys/ops/hook]}}\n{dedupe}"),
+                ),
+            ),
+        ],
+    );
+    deliver(&sender(&test), bad).refused(409, "refused");
+    assert!(test.runs_in(&State::ALL).is_empty());
+}
+
+#[test]
 fn conditions_and_dry_runs_start_nothing() {
     let when = "when:\n  data.kind: {type: equals, pattern: down}";
     let test = plain("-service ${data.service}", when);

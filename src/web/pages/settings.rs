@@ -54,6 +54,7 @@ struct Settings {
     done: Option<&'static str>,
     fresh: Option<FreshToken>,
     permissions: Vec<&'static str>,
+    shortest: usize,
     tokens: Vec<TokenRow>,
     sessions: Vec<SessionRow>,
     people: Option<Vec<Person>>,
@@ -149,6 +150,7 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
         done: done(call).filter(|_| refusal.is_none() && fresh.is_none()),
         fresh,
         permissions: Permission::ALL.iter().filter(|p| **p != Permission::Approve).map(|p| p.as_str()).collect(),
+        shortest: crate::app::password::SHORTEST,
         tokens: tokens
             .into_iter()
             .filter(|t| t.revoked_at.is_none() && t.expires_at.is_none_or(|at| at > now))
@@ -168,7 +170,7 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
         people: people(call).await?,
         chrome: chrome::of(call, "/settings").await,
     };
-    Ok(render(refusal.map_or(StatusCode::OK, |r| status_of(r.kind)), &page))
+    Ok(render(refusal.map_or(StatusCode::OK, status_of), &page))
 }
 
 fn token(t: crate::app::tokens::TokenView, now: Timestamp) -> TokenRow {
