@@ -62,7 +62,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
         }
         Command::Revoke { id } => {
             app.revoke_token(&actor, &id, "cli").await?;
-            out::line("revoked");
+            out::done(global, "revoked", &json!({ "id": id, "done": "revoked" }));
         }
     }
     Ok(())

@@ -11,37 +11,37 @@ use crate::harness::PASSWORD;
 use crate::sshd::Sshd;
 
 /// A data folder, and a folder of definitions beside it.
-struct Install {
+pub(crate) struct Install {
     folder: tempfile::TempDir,
 }
 
 impl Install {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: tempfile::Builder::new().prefix("ilk").tempdir_in("/tmp").unwrap() }
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
         command.arg("--data").arg(self.path().join("data")).args(arguments);
         command.env_remove("INTERLOCK_TOKEN").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()
     }
 
-    fn feed(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn feed(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     }
 
-    fn write(&self, path: &str, text: &str) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path().join("ops").join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, text).unwrap();
@@ -75,7 +75,7 @@ impl Install {
 }
 
 #[track_caller]
-fn ends(output: &Output, code: i32) -> (String, String) {
+pub(crate) fn ends(output: &Output, code: i32) -> (String, String) {
     let out = String::from_utf8(output.stdout.clone()).unwrap();
     let err = String::from_utf8(output.stderr.clone()).unwrap();
     assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
@@ -140,15 +140,19 @@ fn a_changed_host_key_stops_everything() {
 }
 
 /// A server, stopped when dropped.
-struct Server {
+pub(crate) struct Server {
     process: Child,
-    address: String,
+    pub(crate) address: String,
     said: BufReader<ChildStdout>,
 }
 
 impl Server {
-    fn start(install: &Install) -> Self {
-        let mut process = install.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn start(install: &Install) -> Self {
+        Self::spawn(install.command(&["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
         let mut server = Self { process, address: String::new(), said };
         let mut all = String::new();
@@ -165,7 +169,7 @@ impl Server {
     }
 
     /// Asks the server to stop and takes its exit code.
-    fn stop(mut self) -> Option<i32> {
+    pub(crate) fn stop(mut self) -> Option<i32> {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
         let mut rest = String::new();
