@@ -15,7 +15,7 @@ use crate::domain::access::{Actor, Permission, Principal, Via};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, Transport};
 use crate::domain::plan::Plan;
-use crate::domain::plan::standing::{list_stands, node_stands, within};
+use crate::domain::plan::standing::{Reach, list_stands, node_stands};
 use crate::domain::run::RunEvent;
 use crate::domain::time::Timestamp;
 use crate::store::host_keys::HostKeyRecord;
@@ -130,6 +130,7 @@ fn planned_nodes(
     keys: &[HostKeyRecord],
 ) -> Result<Vec<Arc<Node>>, String> {
     let matched = project.matched(&job.job);
+    let reach = Reach::of(plan, &matched)?;
     let mut nodes = Vec::with_capacity(plan.nodes.len());
     for planned in &plan.nodes {
         if planned.transport == Transport::Local {
@@ -142,7 +143,7 @@ fn planned_nodes(
         let node = project.nodes.iter().find(|n| n.name == planned.name);
         let node = node.ok_or_else(|| format!("the node {} is no longer in the inventory", planned.name))?;
         node_stands(planned, node, fingerprints_of(keys, node))?;
-        within(plan, node, &matched)?;
+        reach.covers(node)?;
         nodes.push(Arc::clone(node));
     }
     Ok(nodes)

@@ -23,6 +23,9 @@ enum Call {
     Yaml(&'static str),
 }
 
+/// Who administers the whole installation.
+const ROOT: &str = "installation administrator";
+
 /// A word that nobody outside the project may ever be shown.
 const HIDDEN: &str = "hush-hush";
 
@@ -105,6 +108,7 @@ fn world() -> World {
     for name in ["viewer", "oncall", "manager", "boss", "stranger"] {
         test.person(name);
     }
+    test.administrator("root");
     test.steps().script("hush-hush-1", "step-1", interlock::exec::fake::Script::exits(0).says("hush-hush\n"));
     let sender = test.anonymous().with("x-interlock-token", "a-shared-secret-of-32-characters");
     let accepted = sender.post("/hooks/incoming", &serde_json::json!({"hush": "hush-hush"})).expect(202).json();
@@ -198,6 +202,8 @@ fn callers(world: &World) -> Vec<Caller> {
         caller("admin", true, true, &[View, Edit], true, person("boss")),
         caller("manager", true, true, &[View, Approve], false, person("manager")),
         caller("oncall", true, true, &[View, Run, Cancel], false, person("oncall")),
+        // May everything but sign.
+        caller(ROOT, true, true, &[View, Run, Cancel, Edit], true, person("root")),
     ]
 }
 
@@ -230,13 +236,18 @@ fn class_of(route: &Route, answer: &Answer) -> Class {
 /// What the guard promises; `None` where the caller asks about nobody but themselves.
 fn expected(route: &Route, caller: &Caller) -> Option<Class> {
     Some(match (route.guard, caller) {
+        // No token changes an account, whatever its owner may.
+        (Guard::Needs(_, On::Account), Caller { name: "service token", .. }) => Class::Absent,
         (Guard::Needs(_, On::Account), Caller { known: true, .. }) => return None,
         // A path in the key store is typed, so nothing is given away by naming what is missing.
         (Guard::Needs(_, On::Key), Caller { known: true, administers: false, .. }) => Class::Forbidden,
+        (Guard::System(_) | Guard::Needs(Permission::Administer, On::Project), Caller { name: ROOT, .. }) => {
+            Class::Through
+        }
         (Guard::System(_), Caller { known: true, .. }) => Class::Absent,
         // A guessed link, a wrong password and an unsigned delivery are turned away by their own check.
         (Guard::Public, Caller { name: "revoked token", .. }) => Class::SignIn,
-        (Guard::Public, _) if route.path == "/setup/{token}" && route.method == "POST" => Class::Absent,
+        (Guard::Public, _) if route.path == "/setup/{token}" => Class::Absent,
         (Guard::Public, _) if route.path == "/api/v1/session" => Class::SignIn,
         (Guard::Public, _) if route.path == "/sign-in" && route.method == "POST" => Class::SignIn,
         (Guard::Public, _) => Class::Through,

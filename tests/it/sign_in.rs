@@ -174,6 +174,67 @@ fn a_scope_that_is_none_makes_no_token() {
 }
 
 #[test]
+fn sessions_of_others_are_neither_shown_nor_ended() {
+    let test = TestApp::fake();
+    test.person("oncall");
+    test.person("other");
+    let oncall = test.signed_in("oncall");
+    test.clock.advance(TimeDelta::seconds(1));
+    let second = test.signed_in("oncall");
+    let other = test.signed_in("other");
+    let ids = |who: &str| -> Vec<String> {
+        test.wait(test.app.own_sessions(&test.actor(who))).unwrap().into_iter().map(|s| s.id).collect()
+    };
+    assert_eq!((ids("oncall").len(), ids("other").len()), (2, 1));
+    let end = |client: &crate::client::Client, id: &str| {
+        let form = client.with("content-type", "application/x-www-form-urlencoded");
+        form.send("POST", "/settings/sessions/end", Some(format!("id={id}").as_bytes())).status
+    };
+    let first = ids("oncall")[1].clone();
+    end(&other, &first);
+    assert_eq!(ids("oncall").len(), 2, "another's session cannot be ended");
+    let page = other.get("/settings").expect(200).text();
+    assert!(!page.contains(&first));
+    assert!(page.contains("At least 8 characters"), "what is asked is what is taken");
+    assert_eq!(end(&second, &first), 303);
+    assert_eq!(ids("oncall").len(), 1);
+    oncall.get("/api/v1/session").refused(401, "unauthenticated");
+    second.get("/api/v1/session").expect(200);
+}
+
+#[test]
+fn sign_ins_at_once_are_bounded_and_none_is_lost() {
+    let passwords = interlock::app::password::Passwords::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hash = passwords.hash(SecretText::new(PASSWORD.to_owned())).await.unwrap();
+        let checks: Vec<_> = (0..200)
+            .map(|n| {
+                let (passwords, hash) = (passwords.clone(), hash.clone());
+                let text = if n % 2 == 0 { PASSWORD } else { "wrong password!" };
+                tokio::spawn(async move { (n, passwords.check(SecretText::new(text.to_owned()), Some(hash)).await) })
+            })
+            .collect();
+        let (mut answered, mut turned_away) = (0, 0);
+        for check in checks {
+            match check.await.unwrap() {
+                (n, Ok(right)) => {
+                    assert_eq!(right, n % 2 == 0);
+                    answered += 1;
+                }
+                (_, Err(busy)) => {
+                    assert_eq!(busy.refusal().unwrap().code, "too_many_sign_ins");
+                    turned_away += 1;
+                }
+            }
+        }
+        assert!(answered >= 64 && turned_away > 0, "{answered} answered, {turned_away} turned away");
+        // Every place is free again.
+        assert!(passwords.check(SecretText::new(PASSWORD.to_owned()), Some(hash)).await.unwrap());
+    });
+}
+
+#[test]
 fn a_set_up_link_works_once_and_for_a_day() {
     let test = TestApp::fake();
     let link = |test: &TestApp| {

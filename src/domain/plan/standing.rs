@@ -1,8 +1,10 @@
 //! Whether the nodes of a frozen plan are still those that would be planned now.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{Plan, PlannedNode};
+use crate::domain::ids::NodeName;
 use crate::domain::node::{Node, NodeFilter, Transport};
 
 /// Whether a node is still where and what it was.
@@ -26,18 +28,35 @@ pub fn node_stands(planned: &PlannedNode, now: &Node, mut host_keys: Vec<String>
     Ok(())
 }
 
-/// Whether a node of the plan is still among those that the job's filter matches, and the request's own.
-///
-/// # Errors
-/// Which filter leaves it out.
-pub fn within(plan: &Plan, node: &Node, matched: &[Arc<Node>]) -> Result<(), String> {
-    if !matched.iter().any(|n| n.name == node.name) {
-        return Err(format!("the job does not run on {} any more: its filter does not match it", node.name));
+/// The nodes that a request may still run on: those that the job's filter and the request's own match.
+#[derive(Debug)]
+pub struct Reach<'n> {
+    matched: BTreeSet<&'n NodeName>,
+    filter: Option<NodeFilter>,
+}
+
+impl<'n> Reach<'n> {
+    /// Of a plan, among the nodes that its job's filter matches now.
+    ///
+    /// # Errors
+    /// When the request's own filter cannot be read.
+    pub fn of(plan: &Plan, matched: &'n [Arc<Node>]) -> Result<Self, String> {
+        Ok(Self { matched: matched.iter().map(|n| &n.name).collect(), filter: request_filter(plan)? })
     }
-    if request_filter(plan)?.is_some_and(|filter| !filter.matches(node)) {
-        return Err(format!("the request's own filter does not match {} any more", node.name));
+
+    /// Whether a node is still within.
+    ///
+    /// # Errors
+    /// Which filter leaves it out.
+    pub fn covers(&self, node: &Node) -> Result<(), String> {
+        if !self.matched.contains(&node.name) {
+            return Err(format!("the job does not run on {} any more: its filter does not match it", node.name));
+        }
+        if self.filter.as_ref().is_some_and(|filter| !filter.matches(node)) {
+            return Err(format!("the request's own filter does not match {} any more", node.name));
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Whether no node came to those that the plan was made for. A request that named its nodes keeps them.
