@@ -232,14 +232,8 @@ impl ProjectState {
     }
 
     /// What somebody needs on a node to run a job there.
-    ///
-    /// `run` once `access.yaml` speaks of running on nodes at all; before that, seeing the node is enough. So a small
-    /// team writes no line about nodes, and the first line that it writes closes all other nodes.
     #[must_use]
     pub fn needed_on_nodes(&self) -> Permission {
-        let speaks = self.access.roles.values().flatten();
-        let speaks = speaks.filter(|grant| grant.permissions.contains(&Permission::Run));
-        let about_nodes = |on: &str| on.starts_with("node") || on.starts_with("**");
-        if speaks.into_iter().any(|grant| about_nodes(&grant.on)) { Permission::Run } else { Permission::View }
+        self.access.needed_on_nodes()
     }
 }

@@ -29,6 +29,27 @@ pub use expand::Expanded;
 use expand::{expand, meets, read_body};
 
 impl App {
+    /// What the sender of a refused delivery is told when it comes again: the same refusal, if it still is the reason;
+    /// otherwise that it was refused, in the words of then. It is not decided anew.
+    async fn refused_again(
+        &self,
+        project: &ProjectName,
+        webhook: &Webhook,
+        known: &Event,
+        expanded: Option<Expanded>,
+    ) -> AppError {
+        if let Some(expanded) = expanded {
+            let request = run_request(project, webhook, known.id, expanded);
+            match self.prepare(&service(webhook), &request).await.map_err(not_told) {
+                Err(AppError::Refused(refusal)) if refusal.message == known.detail => {
+                    return AppError::Refused(refusal);
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        AppError::conflict("refused", known.detail.clone())
+    }
+
     /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
     async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
         let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
@@ -49,30 +70,9 @@ impl App {
         expanded: Expanded,
         source: &Source,
     ) -> AppResult<(EventVerdict, String, RunNumber)> {
-        let mut values = RawValues::new();
-        for (name, value) in expanded.options {
-            values.insert(name, RawValue::Text(value));
-        }
-        let dry_run = webhook.mode == Mode::DryRun;
-        let request = RunRequest {
-            project: project.clone(),
-            job: webhook.job.clone(),
-            values,
-            reason: String::new(),
-            nodes: None,
-            node_filter: expanded.node_filter,
-            start_at: None,
-            origin: Origin::Webhook { name: webhook.name.to_string(), event },
-            dry_run,
-        };
-        let run = self.request_run(&service(webhook), request, source).await.map_err(|error| match error {
-            // The sender must not learn from the answer what exists behind the webhook.
-            AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
-                let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
-                Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
-            }
-            other => other,
-        })?;
+        let request = run_request(project, webhook, event, expanded);
+        let dry_run = request.dry_run;
+        let run = self.request_run(&service(webhook), request, source).await.map_err(not_told)?;
         let verdict = if dry_run { EventVerdict::DryRun } else { EventVerdict::Ran };
         Ok((verdict, format!("Run #{} is {}.", run.number, run.state), run.number))
     }
@@ -209,6 +209,36 @@ impl App {
         let found = self.db.read(move |c| Ok::<_, StoreError>((events::get(c, id)?, events::headers(c, id)?))).await?;
         self.authorize(actor, Permission::View, &Resource::Events { project: found.0.project.clone() })?;
         Ok(found)
+    }
+}
+
+/// The run that a delivery asks for.
+fn run_request(project: &ProjectName, webhook: &Webhook, event: EventId, expanded: Expanded) -> RunRequest {
+    let mut values = RawValues::new();
+    for (name, value) in expanded.options {
+        values.insert(name, RawValue::Text(value));
+    }
+    RunRequest {
+        project: project.clone(),
+        job: webhook.job.clone(),
+        values,
+        reason: String::new(),
+        nodes: None,
+        node_filter: expanded.node_filter,
+        start_at: None,
+        origin: Origin::Webhook { name: webhook.name.to_string(), event },
+        dry_run: webhook.mode == Mode::DryRun,
+    }
+}
+
+/// The sender must not learn from the answer what exists behind the webhook.
+fn not_told(error: AppError) -> AppError {
+    match error {
+        AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
+            let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
+            Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
+        }
+        other => other,
     }
 }
 

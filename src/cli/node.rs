@@ -59,16 +59,21 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
         }
         Command::Enrol { names, project, accept, yes } => {
             let mut failed = false;
+            let mut done = Vec::new();
             for name in names {
                 let view = find(&app, &NodeName::parse(&name)?, project.as_deref()).await?;
-                match one(&app, &view, accept.as_deref(), yes).await {
-                    Ok(()) => {}
+                match one(global, &app, &view, accept.as_deref(), yes).await {
+                    Ok(keys) => done.push(json!({ "node": name, "trusted": keys })),
                     Err(Failure::Broken(message)) => {
                         out::error(&message);
+                        done.push(json!({ "node": name, "trusted": [], "error": message }));
                         failed = true;
                     }
                     Err(other) => return Err(other),
                 }
+            }
+            if global.format == Format::Json {
+                out::json(&json!({ "items": done }));
             }
             if failed { Err(Failure::Failed) } else { Ok(()) }
         }
@@ -90,15 +95,23 @@ async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeV
     }
 }
 
-async fn one(app: &App, view: &NodeView, accept: Option<&str>, yes: bool) -> Done {
+/// Enrols one node; the fingerprints that are trusted now.
+async fn one(
+    global: &Global,
+    app: &App,
+    view: &NodeView,
+    accept: Option<&str>,
+    yes: bool,
+) -> Result<Vec<String>, Failure> {
+    let say = |text: &str| if global.format == Format::Text { out::line(text) } else { out::note(text) };
     let node = &view.node;
     let keys = enrol::scan(&node.host, node.port, &node.jumps, node.user.as_ref())
         .await
         .map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
-    out::line(&format!("{} ({}:{})", node.name, node.host, node.port));
+    say(&format!("{} ({}:{})", node.name, node.host, node.port));
     for key in &keys {
         let known = if view.fingerprints.contains(&key.fingerprint) { "  (trusted already)" } else { "" };
-        out::line(&format!("  {} {}{known}", key.kind, key.fingerprint));
+        say(&format!("  {} {}{known}", key.kind, key.fingerprint));
     }
     if !view.fingerprints.is_empty() && !keys.iter().any(|k| view.fingerprints.contains(&k.fingerprint)) {
         out::warn(&format!(
@@ -115,16 +128,17 @@ async fn one(app: &App, view: &NodeView, accept: Option<&str>, yes: bool) -> Don
         return Err(Failure::Broken(format!("{} does not show the key {}", node.name, accept.unwrap_or_default())));
     }
     if accept.is_none() && !yes && !agreed()? {
-        out::line("  not trusted");
-        return Ok(());
+        say("  not trusted");
+        return Ok(Vec::new());
     }
+    let trusted = chosen.iter().map(|k| k.fingerprint.clone()).collect();
     let keys = chosen
         .into_iter()
         .map(|k| AcceptedKey { kind: k.kind, base64: k.base64, fingerprint: k.fingerprint })
         .collect();
     app.enrol(&start::operator(), &view.project, &node.name, keys, "cli").await?;
-    out::line("  trusted");
-    Ok(())
+    say("  trusted");
+    Ok(trusted)
 }
 
 fn agreed() -> Result<bool, Failure> {

@@ -23,7 +23,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 /// Opens the data folder and the database.
 pub(super) async fn app(global: &Global, public_url: &str) -> Result<Arc<App>, Failure> {
     if global.server.is_some() {
-        return Err(Failure::Usage("this command works on the data folder only; leave `--server` out".to_owned()));
+        let message = "this command works on the data folder only: leave `--server` out and run it where the data is. With `--server` work: run, runs, log, cancel, approve, reject (and check, import and rule, which need neither)";
+        return Err(Failure::Usage(message.to_owned()));
     }
     open(&global.data, global.database.as_deref(), public_url).await
 }

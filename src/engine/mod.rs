@@ -117,6 +117,7 @@ impl Engine {
     /// Runs the loops until told to stop. What is under way then is the caller's to wait for or to let go of.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut heads = tokio::time::interval(Duration::from_secs(60));
+        let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {
             if let Err(error) = self.step().await {
                 tracing::error!(error.cause = %error, "the engine could not look for work; it tries again");
@@ -127,6 +128,11 @@ impl Engine {
                 _ = heads.tick() => {
                     if let Err(error) = self.app.sign_head().await {
                         tracing::error!(error.cause = %error, "the end of the record could not be signed");
+                    }
+                }
+                _ = old.tick() => {
+                    if let Err(error) = self.app.prune().await {
+                        tracing::error!(error.cause = %error, "what is old could not be removed");
                     }
                 }
                 () = told_to_stop(&mut stop) => break,

@@ -26,7 +26,8 @@
 # come after `rc` is there, and both look for it.
 #
 # In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
-# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `done` (the server has it all).
+# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `stopped` (by request), `done` (the
+# server has it all).
 unset IFS; trap : HUP INT TERM; trap "" PIPE;
 set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; il_id=$3; il_fence=$4; il_grace=$5; il_out=$6; il_err=$7; il_age=$8; il_limit=$9;
 il_home=${HOME:-/nonexistent}/.interlock; il_dir=$il_home/$il_id; il_tmp=${TMPDIR:-/tmp}/.interlock-$il_id;
@@ -81,7 +82,8 @@ il_close; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
 if [ "$il_c" = closed ] || ! [ -d "$il_dir" ]; then il_say never; exit 0; fi;
 il_left=100;
 until { read -r il_job il_start il_v < "$il_dir/pid" && [ "$il_v" = end ]; } 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
-if il_each; then il_end_all; il_say "$il_word";
+if il_each; then { printf "" > "$il_dir/stopped"; } 2>/dev/null; il_end_all; il_say "$il_word";
+elif [ -f "$il_dir/stopped" ]; then il_say gone;
 elif [ -f "$il_dir/rc" ]; then il_say ended; elif [ -z "$il_job" ]; then il_say unsure; else il_say gone; fi;
 exit 0;
 fi;
@@ -100,7 +102,7 @@ else return 0; fi;
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
 il_v=; read -r il_v; if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
-&& exec rm -rf in out err script pid rc.new timed still enter scoped seen.* [0-9]*; fi; exit 0; };
+&& exec rm -rf in out err script pid rc.new timed stopped still enter scoped seen.* [0-9]*; fi; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
 set --; il_c=$((il_words + il_files * 3 + il_vars));

@@ -187,7 +187,11 @@ impl Canonical for AccessRules {
             .iter()
             .map(|(role, members)| (role.to_string(), members.iter().map(ToString::to_string).collect()))
             .collect();
-        json!({ "roles": roles, "members": members })
+        let mut canonical = json!({ "roles": roles, "members": members });
+        if let Some(object) = canonical.as_object_mut().filter(|_| self.nodes_need_run) {
+            object.insert("nodes_need".to_owned(), json!("run"));
+        }
+        canonical
     }
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderValue, RETRY_AFTER};
 use askama::Template;
 use serde_json::json;
 
@@ -14,12 +15,13 @@ pub type Answer = Result<HttpResponse, AppError>;
 
 /// The status of a refusal.
 #[must_use]
-pub fn status_of(kind: RefusalKind) -> StatusCode {
-    match kind {
+pub fn status_of(refusal: &Refusal) -> StatusCode {
+    match refusal.kind {
         RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
         RefusalKind::Forbidden => StatusCode::FORBIDDEN,
         RefusalKind::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::Malformed if refusal.code == "method_not_allowed" => StatusCode::METHOD_NOT_ALLOWED,
         RefusalKind::Malformed => StatusCode::BAD_REQUEST,
         RefusalKind::Conflict => StatusCode::CONFLICT,
         RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -32,7 +34,7 @@ pub fn status_of(kind: RefusalKind) -> StatusCode {
 /// Renders an error for its surface. A fault shows an incident id only; its cause goes to the log, once, here.
 pub fn respond(error: &AppError, surface: Surface, chrome: &Chrome) -> HttpResponse {
     let (status, refusal) = match error {
-        AppError::Refused(refusal) => (status_of(refusal.kind), Refusal::clone(refusal)),
+        AppError::Refused(refusal) => (status_of(refusal), Refusal::clone(refusal)),
         AppError::Fault(cause) => {
             let incident = uuid::Uuid::new_v4().simple().to_string();
             let incident = incident.get(..12).unwrap_or_default();
@@ -43,10 +45,15 @@ pub fn respond(error: &AppError, surface: Surface, chrome: &Chrome) -> HttpRespo
             (StatusCode::INTERNAL_SERVER_ERROR, Refusal::new(RefusalKind::Busy, "internal", message))
         }
     };
-    match surface {
+    let mut answer = match surface {
         Surface::Api => problem(status, &refusal),
         Surface::Page => error_page(status, &refusal, chrome),
+    };
+    let later = [StatusCode::TOO_MANY_REQUESTS, StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE];
+    if later.contains(&status) {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("10"));
     }
+    answer
 }
 
 fn problem(status: StatusCode, refusal: &Refusal) -> HttpResponse {
@@ -98,4 +105,21 @@ struct ErrorPage<'a> {
 
 fn error_page(status: StatusCode, refusal: &Refusal, chrome: &Chrome) -> HttpResponse {
     render(status, &ErrorPage { chrome, status: status.as_u16(), title: title(status), refusal })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_server_cannot_do_now_is_not_the_callers_fault() {
+        for (code, status) in [("disk_full", 507), ("database_busy", 503), ("too_many_sign_ins", 429)] {
+            for surface in [Surface::Api, Surface::Page] {
+                let refusal = Refusal::new(RefusalKind::Busy, code, "Not now, as a test says.");
+                let answer = respond(&refusal.into(), surface, &Chrome::default());
+                assert_eq!(answer.status().as_u16(), status, "{code}");
+                assert!(answer.headers().contains_key(RETRY_AFTER), "{code}");
+            }
+        }
+    }
 }

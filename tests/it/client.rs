@@ -67,6 +67,11 @@ impl Client {
         Self { agent: config.into(), base: base.to_owned(), headers: Vec::new() }
     }
 
+    /// The server's address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The same caller with one more header.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.clone();

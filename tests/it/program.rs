@@ -81,7 +81,13 @@ impl Server {
     /// With more variables in its environment.
     pub(crate) fn start_with(install: &Install, variables: &[(&str, &str)]) -> Self {
         let mut command = install.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut process = command.envs(variables.iter().copied()).stderr(Stdio::null()).spawn().unwrap();
+        command.envs(variables.iter().copied());
+        Self::spawn(command)
+    }
+
+    /// By this command.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
         let mut server = Self { process, address: String::new(), said };
         let mut all = String::new();

@@ -89,13 +89,13 @@ fn a_database_that_stops_during_runs_loses_none_and_starts_none_twice() {
     let mut cluster = Cluster::start(&folder.path().join("pg"));
     let sshd = Sshd::start();
     let counters = Counters::new();
-    let job = counters.job(100);
+    let job = counters.job(400);
     let url = cluster.url("postgres");
     let installation = Installation::new(Install::on(&url), &sshd, &ACCOUNTS, &[("count", &job)]);
     let server = installation.serve();
     let client = installation.oncall(&server);
     let runs: Vec<i64> = (0..20).map(|_| ask(&client, "count")).collect();
-    until(&client, runs[0], &["running"]);
+    until(&client, runs[0], &["running", "succeeded"]);
     for _ in 0..2 {
         cluster.stop();
         client.get("/readyz").expect(503);

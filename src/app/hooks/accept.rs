@@ -140,6 +140,10 @@ impl App {
     /// Decides what was stored, unless it had been there before.
     async fn answer(&self, proven: Proven, stored: Stored, source: &Source) -> AppResult<Accepted> {
         if let Stored::Duplicate(known) = stored {
+            if known.verdict == EventVerdict::Refused {
+                let project = &proven.kept.event.project;
+                return Err(Box::pin(self.refused_again(project, &proven.webhook, &known, proven.expanded)).await);
+            }
             let Event { id: event, run, verdict, detail, .. } = *known;
             return Ok(Accepted { event, run, verdict, detail, duplicate: true });
         }

@@ -6,7 +6,6 @@ use askama::Template;
 use super::approvals::{Row, row};
 use super::{runs_table, words};
 use crate::app::runs::RunFilter;
-use crate::domain::approval::RequestState;
 use crate::domain::run::State;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -39,15 +38,17 @@ pub async fn page(call: Call) -> Answer {
     let actor = call.actor()?.clone();
     let app = &call.app;
     let now = app.clock().now();
-    let pending = app.approvals(&actor, Some(RequestState::Pending), None, 200).await?;
+    let pending = app.pending_approvals(&actor).await?;
     let approvals: Vec<Row> = pending.iter().filter(|a| a.mine).map(|a| row(app, a, now)).collect();
     let under_way = vec![State::Running, State::Canceling, State::Queued, State::Scheduled, State::PendingApproval];
     let active = app.runs(&actor, RunFilter { states: under_way, limit: 15, ..RunFilter::default() }).await?.runs;
     let wrong = vec![State::Failed, State::TimedOut, State::Unknown];
-    let since = Some(now - chrono::TimeDelta::hours(24));
-    let failed = app.runs(&actor, RunFilter { states: wrong, since, limit: 15, ..RunFilter::default() }).await?.runs;
-    let running = active.iter().filter(|r| matches!(r.state, State::Running | State::Canceling)).count();
-    let queued = active.iter().filter(|r| r.state == State::Queued).count();
+    // By when it ended. What was asked for long before that, and waited, is looked for a bounded way back.
+    let (since, ended_since) = (Some(now - chrono::TimeDelta::days(31)), Some(now - chrono::TimeDelta::hours(24)));
+    let filter = RunFilter { states: wrong, since, ended_since, limit: 15, ..RunFilter::default() };
+    let failed = app.runs(&actor, filter).await?.runs;
+    let running = app.count_runs(&actor, &[State::Running, State::Canceling]).await?;
+    let queued = app.count_runs(&actor, &[State::Queued]).await?;
     let table = |runs: &[_]| if runs.is_empty() { None } else { Some(runs_table::html(runs, false, now)) };
     let page = Home {
         greeting: format!("Hello, {}", actor.principal.short()),

@@ -9,7 +9,7 @@ use super::plan::StepText;
 use super::{job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
-use crate::app::idempotency::Keyed;
+use crate::app::idempotency::{KeptAnswer, Keyed};
 use crate::app::planning::RunRequest;
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{JobRef, ProjectName, RunNumber};
@@ -86,20 +86,21 @@ pub async fn run(call: Call) -> Answer {
     // The same form pressed twice asks once; changed and pressed again it is another request.
     let key = call.form.text("once").map(|_| format!("form-{}", call.form.digest()));
     if let Some(key) = &key
-        && let Keyed::Answered { body, .. } = call.app.keyed(call.actor()?, key, call.request.path(), b"").await?
+        && let Keyed::Answered(kept) = call.app.keyed(call.actor()?, key, call.request.path(), b"").await?
     {
-        return Ok(see_other(&body));
+        return Ok(see_other(kept.location.as_deref().unwrap_or("/runs")));
     }
     let asked = call.app.request_run(call.actor()?, request, &call.source).await;
     if let Some(key) = &key {
-        let answer = asked.as_ref().ok().map(|run| (303, format!("/runs/{}", run.number)));
+        let location = asked.as_ref().ok().map(|run| format!("/runs/{}", run.number));
+        let answer = location.map(|to| KeptAnswer { status: 303, location: Some(to), body: String::new() });
         call.app.keyed_done(call.actor()?, key, answer).await?;
     }
     match asked {
         Ok(run) => Ok(see_other(&format!("/runs/{}", run.number))),
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let view = call.app.browse_job(call.actor()?, &project, &job).await?;
-            show(&call, &view, &typed, Some(&refusal), status_of(refusal.kind)).await
+            show(&call, &view, &typed, Some(&refusal), status_of(&refusal)).await
         }
         Err(error) => Err(error),
     }

@@ -53,6 +53,7 @@ pub async fn page(call: Call) -> Answer {
         node: NodeName::parse(node.trim()).ok(),
         option: option.clone(),
         since: None,
+        ended_since: None,
         before: call.query("before").and_then(|n| RunNumber::parse(&n).ok()),
         limit: 50,
     };

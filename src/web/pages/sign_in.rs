@@ -51,7 +51,7 @@ pub async fn submit(call: Call) -> Answer {
         {
             let page =
                 SignIn { chrome: chrome::plain(None), message: Some(refusal.message.clone()), user, next: &next };
-            Ok(render(status_of(refusal.kind), &page))
+            Ok(render(status_of(&refusal), &page))
         }
         Err(error) => Err(error),
     }
