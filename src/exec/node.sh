@@ -15,7 +15,8 @@
 # OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
 # where it is known that the step began. LIMIT is in seconds, 0 for none. After `exit` a line `kept` says that the
-# server has all of it: the output goes then, and the mark that the ticket was used stays for two days.
+# server has all of it: the output goes then, and the mark that the ticket was used stays for two days. One step in 16
+# removes older ones, and steps that no server has asked about for a month.
 #
 # `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
 # begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
@@ -99,9 +100,10 @@ elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
 elif [ -n "$il_more" ]; then il_more=;
 else return 0; fi;
 { printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
+il_tidy() { find "$il_home" "(" -name done -mtime +2 -o -name rc -mtime +30 ")" -print | while IFS= read -r il_v; do rm -rf "${il_v%/*}"; done; };
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
-il_v=; read -r il_v; if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
+il_v=; read -r il_v; if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; case $il_id in 0*) il_tidy;; esac; cd "$il_dir"
 && exec rm -rf in out err script pid rc.new timed stopped still enter scoped seen.* [0-9]*; fi; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;

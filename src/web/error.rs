@@ -113,12 +113,13 @@ mod tests {
 
     #[test]
     fn what_the_server_cannot_do_now_is_not_the_callers_fault() {
-        for (code, status) in [("disk_full", 507), ("database_busy", 503), ("too_many_sign_ins", 429)] {
+        let kinds = [(RefusalKind::NoRoom, 507), (RefusalKind::Unavailable, 503), (RefusalKind::Busy, 429)];
+        for (kind, status) in kinds {
             for surface in [Surface::Api, Surface::Page] {
-                let refusal = Refusal::new(RefusalKind::Busy, code, "Not now, as a test says.");
+                let refusal = Refusal::new(kind, "not_now", "Not now, as a test says.");
                 let answer = respond(&refusal.into(), surface, &Chrome::default());
-                assert_eq!(answer.status().as_u16(), status, "{code}");
-                assert!(answer.headers().contains_key(RETRY_AFTER), "{code}");
+                assert_eq!(answer.status().as_u16(), status, "{kind:?}");
+                assert!(answer.headers().contains_key(RETRY_AFTER), "{kind:?}");
             }
         }
     }

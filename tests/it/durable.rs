@@ -390,3 +390,32 @@ async fn the_node_keeps_the_time_when_nobody_else_is_there() {
     ended.receipt.give().await;
     later.close().await;
 }
+
+#[tokio::test]
+async fn old_marks_are_tidied_away() {
+    let sshd = Sshd::start();
+    let (executor, _dir) = executor(30);
+    let target = sshd.target("ilk-fish");
+    let base = Path::new("/home/ilk-fish/.interlock");
+    let make = |name: &str, file: &str, age: &str| {
+        let folder = base.join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let touched = Command::new("touch").args(["-d", age]).arg(folder.join(file)).status().unwrap();
+        assert!(touched.success());
+        folder
+    };
+    let (old, recent) = (make("old", "done", "4 days ago"), make("recent", "done", "1 day ago"));
+    let (forgotten, waiting) = (make("forgotten", "rc", "40 days ago"), make("waiting", "rc", "4 days ago"));
+    assert!(Command::new("chown").args(["-R", "ilk-fish:"]).arg(base).status().unwrap().success());
+    let mut step = request("exit 0");
+    let ticket = format!("0{}", &step.ticket.as_str()[1..]);
+    step.ticket = interlock::domain::ids::Ticket::parse(&ticket).unwrap();
+    let (ended, _) = run(&executor, &target, &step, CancelSignal::never(), |_| {}).await;
+    assert_eq!(ended.outcome, StepOutcome::Exited(0));
+    ended.receipt.give().await;
+    assert!(!old.exists() && recent.exists() && !forgotten.exists() && waiting.exists());
+    for folder in [recent, waiting] {
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+    executor.close().await;
+}

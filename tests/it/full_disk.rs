@@ -167,13 +167,19 @@ fn a_run_on_a_full_disk_keeps_its_true_state_and_says_what_is_missing() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             test.until_started(1);
-            let rest = disk.take("rest", usize::MAX);
-            while note(&sender(&test)).status == 202 {}
+            // A log that is cut back after half a line gives room again, so it is taken until none is left.
+            let rest: Vec<Filler> = (0..20)
+                .map(|n| {
+                    let piece = disk.take(&format!("rest-{n}"), usize::MAX);
+                    while note(&sender(&test)).status == 202 {}
+                    piece
+                })
+                .collect();
             // The step ends while nobody can write that down.
             release.notify_one();
             note(&sender(&test)).refused(507, "disk_full");
             assert_eq!(test.state(number), State::Running);
-            rest.give_back();
+            rest.into_iter().for_each(Filler::give_back);
             filler.give_back();
         });
         test.settle();

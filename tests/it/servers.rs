@@ -141,5 +141,7 @@ impl Counters {
 
 /// 3, or as many as the long rounds want.
 pub(crate) fn rounds(long: usize) -> usize {
-    if std::env::var("INTERLOCK_FULL").is_ok_and(|v| !v.is_empty()) { long } else { 3 }
+    #[expect(clippy::disallowed_methods, reason = "tests/run says by it how long the rounds are")]
+    let full = std::env::var("INTERLOCK_FULL").is_ok_and(|v| !v.is_empty());
+    if full { long } else { 3 }
 }
