@@ -21,6 +21,7 @@ pub mod keys;
 pub mod live;
 
 pub mod log;
+pub mod log_search;
 pub mod nodes;
 pub mod own;
 pub mod password;

@@ -19,6 +19,7 @@ mod nodes;
 mod policy_matrix;
 mod program;
 mod proxy;
+mod run_page;
 mod servers;
 mod sign_in;
 mod sshd;

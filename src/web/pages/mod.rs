@@ -21,6 +21,7 @@ pub mod people;
 pub mod plan;
 pub mod run;
 pub mod run_log;
+pub mod run_search;
 pub mod run_state;
 pub mod run_stream;
 pub mod runs;
@@ -54,6 +55,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(run::page)),
     page("GET", "/runs/{number}/live", Guard::Needs(Permission::View, On::Job), to!(run::live)),
     page("GET", "/runs/{number}/stream", Guard::Needs(Permission::View, On::Job), to!(run_stream::follow)),
+    page("GET", "/runs/{number}/next", Guard::Needs(Permission::View, On::Job), to!(run_search::next)),
     page("GET", "/runs/{number}/log.txt", Guard::Needs(Permission::View, On::Job), to!(run_log::raw)),
     page("POST", "/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(run::cancel)),
     page("GET", "/approvals", Guard::SignedIn, to!(approvals::page)),
