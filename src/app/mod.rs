@@ -13,6 +13,7 @@ pub mod clock;
 pub mod definitions;
 pub mod editing;
 pub mod error;
+pub mod folded;
 pub mod hooks;
 pub mod hooks_view;
 pub mod idempotency;

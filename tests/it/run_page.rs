@@ -128,3 +128,27 @@ fn raw_output_keeps_the_node_that_is_chosen() {
     test.steps().script("n2", "say", Script::exits(0));
     assert!(!page(&client, &format!("{run}?node=n1&from=0")).contains("wrote nothing"));
 }
+
+#[test]
+fn equal_output_is_folded() {
+    let (test, client) = world();
+    // The streams of the two that are alike come in another order, which is chance.
+    test.steps().script("n1", "say", errs(Script::exits(0).says("kernel 6.1\n"), "odd <i>thing</i>\n"));
+    test.steps().script("n3", "say", errs(Script::exits(0), "odd <i>thing</i>\n").says("kernel 6.1\n"));
+    test.steps().script("n2", "say", Script::exits(0).says("kernel 6.1"));
+    let run = run(&test);
+    let folded = page(&client, &format!("{run}?view=output"));
+    assert!(folded.contains("2 different outputs") && folded.contains("2 nodes, 2 lines"), "{folded}");
+    assert!(folded.contains("1 node, 1 line") && folded.contains(&format!("href=\"{run}?node=n3\"")));
+    assert_eq!(folded.matches("odd &lt;i&gt;thing&lt;/i&gt;").count(), 1, "the output stands there once");
+    assert!(page(&client, &run).contains(&format!("href=\"{run}?view=output\"")));
+}
+
+#[test]
+fn a_log_that_is_too_long_to_fold_says_so() {
+    let (test, client) = world();
+    let many = format!("{}\n", "x".repeat(16_000)).repeat(4_300);
+    test.steps().script("n1", "say", Script::exits(0).says(&many));
+    let run = run(&test);
+    assert!(page(&client, &format!("{run}?view=output")).contains("too much to fold"));
+}

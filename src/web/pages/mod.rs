@@ -20,6 +20,7 @@ pub mod nodes;
 pub mod people;
 pub mod plan;
 pub mod run;
+pub mod run_folded;
 pub mod run_log;
 pub mod run_search;
 pub mod run_state;
