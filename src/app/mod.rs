@@ -26,6 +26,7 @@ pub mod log_search;
 pub mod nodes;
 pub mod own;
 pub mod password;
+pub mod pins;
 pub mod planning;
 pub mod random;
 pub mod record;

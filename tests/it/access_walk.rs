@@ -42,7 +42,10 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
         ("POST", "/sign-in") => Call::Form("user=nobody&password=wrong"),
-        ("POST", "/sign-out" | "/runs/{number}/cancel") => Call::Form(""),
+        ("POST", "/projects/{project}/pin/{job:.+}") => Call::Form("pin=yes"),
+        ("POST", "/sign-out" | "/runs/{number}/cancel" | "/events/{id}/replay" | "/nodes/{project}/{node}/check") => {
+            Call::Form("")
+        }
         ("POST", "/setup/{token}") => Call::Form("user=intruder&password=long+enough+password"),
         ("POST", "/projects/{project}/run/{job:.+}") => Call::Form("reason=walk"),
         ("POST", "/approvals/{id}/decision") => Call::Form(

@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod keys;
 pub mod nodes;
 pub mod people;
+pub mod pin;
 pub mod plan;
 pub mod run;
 pub mod run_folded;
@@ -52,6 +53,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/projects/{project}/jobs/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(job::form)),
     page("POST", "/projects/{project}/run/{job:.+}", Guard::Needs(Permission::Run, On::Job), to!(job::run))
         .with_body(WITH_FILES),
+    page("POST", "/projects/{project}/pin/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(pin::change)),
     page("GET", "/runs", Guard::SignedIn, to!(runs::page)),
     page("GET", "/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(run::page)),
     page("GET", "/runs/{number}/live", Guard::Needs(Permission::View, On::Job), to!(run::live)),
