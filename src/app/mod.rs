@@ -14,6 +14,7 @@ pub mod definitions;
 pub mod editing;
 pub mod error;
 pub mod folded;
+pub mod health;
 pub mod hooks;
 pub mod hooks_view;
 pub mod idempotency;
@@ -29,6 +30,7 @@ pub mod password;
 pub mod pins;
 pub mod planning;
 pub mod random;
+pub mod reach;
 pub mod record;
 pub mod runs;
 pub mod sessions;
@@ -63,6 +65,7 @@ pub struct App {
     pub live: Live,
     /// Settings that handlers show or use.
     pub settings: Settings,
+    reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -131,6 +134,7 @@ impl App {
             anchor,
             live: Live::default(),
             settings,
+            reach: std::sync::OnceLock::new(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

@@ -95,6 +95,8 @@ pub struct RunFilter {
     pub node: Option<NodeName>,
     /// With this value of an option.
     pub option: Option<(OptionName, String)>,
+    /// Asked for in this way: `button`, `webhook` …
+    pub origin: Option<String>,
     /// Asked for since.
     pub since: Option<Timestamp>,
     /// Before this number.
@@ -230,6 +232,7 @@ impl App {
                 .and_then(|u| Principal::parse(u).or_else(|| Principal::parse(&format!("user:{u}")))),
             node: wanted.node,
             option: wanted.option,
+            origin: wanted.origin,
             since: wanted.since,
             until: None,
         };

@@ -15,6 +15,7 @@ mod folder;
 mod key;
 mod node;
 mod out;
+mod reach;
 mod remote;
 mod rule;
 mod run;

@@ -79,6 +79,7 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 
 /// Serves until the process is told to stop; then lets what runs here end.
 pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
+    super::reach::install(&app);
     let (executors, ssh) = start::executors(&app)?;
     let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
     let (stop, stopping) = watch::channel(false);

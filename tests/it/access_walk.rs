@@ -139,6 +139,7 @@ impl World {
             ("{name:.*}", pick("team/hush-hush", "team/absent")),
             ("{name}", pick("incoming", "absent")),
             ("{kind}", "job".to_owned()),
+            ("{node}", pick("hush-hush-1", "absent")),
         ] {
             path = path.replace(placeholder, &value);
         }

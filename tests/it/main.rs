@@ -5,6 +5,7 @@ mod access_walk;
 mod architecture;
 mod client;
 mod command_line;
+mod console;
 mod definitions;
 mod durable;
 mod editor;

@@ -9,6 +9,7 @@ pub mod diff;
 pub mod editor;
 pub mod events;
 pub mod find;
+pub mod health;
 pub mod history;
 pub mod home;
 pub mod job;
@@ -71,6 +72,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
     page("GET", "/nodes", Guard::SignedIn, to!(nodes::page)),
+    page("POST", "/nodes/{project}/{node}/check", Guard::Needs(Permission::Administer, On::Node), to!(nodes::check)),
     page("GET", "/keys", Guard::SignedIn, to!(keys::page)),
     page("POST", "/keys", Guard::Needs(Permission::UseSecret, On::Key), to!(keys::put)),
     page("GET", "/access", Guard::SignedIn, to!(access::page)),
