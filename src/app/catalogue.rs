@@ -212,6 +212,7 @@ impl ProjectState {
     pub fn matched(&self, job: &Job) -> Vec<Arc<Node>> {
         let Dispatch::Nodes(dispatch) = &job.dispatch else { return Vec::new() };
         let Ok(filter) = NodeFilter::parse(&dispatch.filter) else { return Vec::new() };
+        let filter = filter.with_exclude_precedence(dispatch.exclude_precedence);
         let mut nodes: Vec<Arc<Node>> = self.nodes.iter().filter(|n| filter.matches(n)).cloned().collect();
         nodes.sort_by(|a, b| crate::domain::node::in_order(a, b, &dispatch.order_by));
         nodes

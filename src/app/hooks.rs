@@ -2,6 +2,7 @@
 
 mod accept;
 mod expand;
+mod replay;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use crate::store::{StoreError, events, webhook_tokens};
 pub use accept::Accepted;
 pub use expand::Expanded;
 use expand::{expand, meets, read_body};
+pub use replay::Replay;
 
 impl App {
     /// What the sender of a refused delivery is told when it comes again: the same refusal, if it still is the reason;
@@ -200,15 +202,14 @@ impl App {
         Ok(out)
     }
 
-    /// One event with its headers.
+    /// One event with its headers, both without what is secret by its name.
     ///
     /// # Errors
     /// Not found, also when it may not be seen.
     pub async fn event(&self, actor: &Actor, id: EventId) -> AppResult<(Event, BTreeMap<String, String>)> {
-        self.catalogue().await?;
-        let found = self.db.read(move |c| Ok::<_, StoreError>((events::get(c, id)?, events::headers(c, id)?))).await?;
-        self.authorize(actor, Permission::View, &Resource::Events { project: found.0.project.clone() })?;
-        Ok(found)
+        let (mut event, headers) = self.stored_event(actor, id).await?;
+        event.payload = replay::shown_payload(&event.payload);
+        Ok((event, headers))
     }
 }
 

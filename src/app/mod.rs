@@ -15,6 +15,8 @@ pub mod definitions;
 pub mod editing;
 pub mod error;
 pub mod events;
+pub mod folded;
+pub mod health;
 pub mod hooks;
 pub mod hooks_view;
 pub mod idempotency;
@@ -23,12 +25,15 @@ pub mod keys;
 pub mod live;
 
 pub mod log;
+pub mod log_search;
 pub mod nodes;
 pub mod own;
 pub mod password;
+pub mod pins;
 pub mod planning;
 pub mod prune;
 pub mod random;
+pub mod reach;
 pub mod record;
 pub mod rules;
 pub mod run_list;
@@ -67,6 +72,7 @@ pub struct App {
     pub live: Live,
     /// Settings that handlers show or use.
     pub settings: Settings,
+    reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -135,6 +141,7 @@ impl App {
             anchor,
             live: Live::default(),
             settings,
+            reach: std::sync::OnceLock::new(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

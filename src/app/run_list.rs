@@ -33,6 +33,8 @@ pub struct RunFilter {
     pub node: Option<NodeName>,
     /// With this value of an option.
     pub option: Option<(OptionName, String)>,
+    /// Asked for in this way: `button`, `webhook` …
+    pub origin: Option<String>,
     /// Asked for since.
     pub since: Option<Timestamp>,
     /// Ended since.
@@ -128,6 +130,7 @@ impl App {
             requester,
             node: wanted.node,
             option: wanted.option,
+            origin: wanted.origin,
             since: wanted.since,
             until: None,
         };

@@ -16,6 +16,7 @@ mod import;
 mod key;
 mod node;
 mod out;
+mod reach;
 mod remote;
 mod rule;
 mod run;

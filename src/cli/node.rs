@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::{Done, Failure, Format, Global, out, start};
 use crate::app::App;
+use crate::app::error::AppError;
 use crate::app::nodes::{AcceptedKey, NodeView};
 use crate::domain::ids::{NodeName, ProjectName};
+use crate::domain::node::Node;
+use crate::exec::Target;
 use crate::exec::enrol::{self, HostKey};
 
 #[derive(Debug, Subcommand)]
@@ -105,9 +108,7 @@ async fn one(
 ) -> Result<Vec<String>, Failure> {
     let say = |text: &str| if global.format == Format::Text { out::line(text) } else { out::note(text) };
     let node = &view.node;
-    let keys = enrol::scan(&node.host, node.port, &node.jumps, node.user.as_ref())
-        .await
-        .map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
+    let keys = scan(app, &view.project, node).await.map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
     say(&format!("{} ({}:{})", node.name, node.host, node.port));
     for key in &keys {
         let known = if view.fingerprints.contains(&key.fingerprint) { "  (trusted already)" } else { "" };
@@ -139,6 +140,36 @@ async fn one(
     app.enrol(&start::operator(), &view.project, &node.name, keys, "cli").await?;
     say("  trusted");
     Ok(trusted)
+}
+
+/// The keys that a node shows; a sentence that says why there are none.
+pub(super) async fn scan(app: &App, project: &ProjectName, node: &Node) -> Result<Vec<HostKey>, String> {
+    let mut target = Target {
+        node: node.name.clone(),
+        host: node.host.clone(),
+        port: node.port,
+        user: node.user.clone(),
+        jumps: node.jumps.clone(),
+        known_hosts: String::new(),
+        key: None,
+        key_id: node.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    // A node that is reached directly is asked without signing in anywhere.
+    if !node.jumps.is_empty() {
+        let refused = |e: AppError| e.to_string();
+        for record in app.trusted_keys(project).await.map_err(refused)? {
+            let (Ok(key), Ok(port)) = (HostKey::new(&record.kind, &record.key_base64), u16::try_from(record.port))
+            else {
+                continue;
+            };
+            target.known_hosts.push_str(&key.known_hosts_line(&record.host, port));
+            target.known_hosts.push('\n');
+        }
+        if let Some(path) = &node.key {
+            target.key = Some(app.key_value(project, path, None).await.map_err(refused)?);
+        }
+    }
+    enrol::scan(&target).await.map_err(|e| e.to_string())
 }
 
 fn agreed() -> Result<bool, Failure> {

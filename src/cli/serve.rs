@@ -135,6 +135,7 @@ pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stops: Stops, le
 
 /// Answers until the process is told to stop; the signals, for another one.
 async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Result<Stops, Failure> {
+    super::reach::install(&app);
     let server = crate::web::server::build(app, listener, threads().clamp(1, 8))
         .map_err(|e| Failure::Broken(format!("the web server could not start: {e}")))?;
     let handle = server.handle();

@@ -49,6 +49,12 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
+    /// Which of the two it is, by its name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.writer.is_some() { "SQLite" } else { "PostgreSQL" }
+    }
+
     /// Opens the database at a file path, `sqlite:PATH` or `postgres://…`, and applies missing migrations. Blocks.
     ///
     /// # Errors

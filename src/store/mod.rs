@@ -12,6 +12,7 @@ mod mark;
 mod migrate;
 mod page;
 mod permit;
+pub mod pins;
 mod pool;
 mod root_key;
 mod schema;

@@ -46,7 +46,10 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
         ("POST", "/sign-in") => Call::Form("user=nobody&password=wrong"),
-        ("POST", "/sign-out" | "/runs/{number}/cancel") => Call::Form(""),
+        ("POST", "/projects/{project}/pin/{job:.+}") => Call::Form("pin=yes"),
+        ("POST", "/sign-out" | "/runs/{number}/cancel" | "/events/{id}/replay" | "/nodes/{project}/{node}/check") => {
+            Call::Form("")
+        }
         ("POST", "/setup/{token}") => Call::Form("user=intruder&password=long+enough+password"),
         ("POST", "/projects/{project}/run/{job:.+}") => Call::Form("reason=walk"),
         ("POST", "/approvals/{id}/decision") => Call::Form(
@@ -141,6 +144,7 @@ impl World {
             ("{name:.*}", pick("team/hush-hush", "team/absent")),
             ("{name}", pick("incoming", "absent")),
             ("{kind}", "job".to_owned()),
+            ("{node}", pick("hush-hush-1", "absent")),
         ] {
             path = path.replace(placeholder, &value);
         }

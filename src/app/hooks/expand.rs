@@ -10,6 +10,7 @@ use crate::domain::digest::Digest;
 use crate::domain::json::parse_strict;
 use crate::domain::template::{Template, options_of};
 use crate::domain::webhook::delivery::{Delivery, sender_id};
+use crate::domain::webhook::redact::{REDACTED, is_secret};
 use crate::domain::webhook::{Missing, Webhook};
 
 /// What would run for a payload; for the test page and for dry runs.
@@ -133,11 +134,6 @@ pub(super) fn dedupe_key(
 
 /// Headers as they are kept: proofs and credentials are cut.
 pub(super) fn redacted(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let secret = |name: &str| {
-        ["authorization", "cookie", "signature", "token", "secret", "api-key", "apikey", "password"]
-            .iter()
-            .any(|w| name.contains(w))
-    };
-    let kept = |name: &str, value: &str| if secret(name) { "[redacted]".to_owned() } else { value.to_owned() };
+    let kept = |name: &str, value: &str| if is_secret(name) { REDACTED.to_owned() } else { value.to_owned() };
     headers.iter().map(|(name, value)| (name.clone(), kept(name, value))).collect()
 }

@@ -35,6 +35,8 @@ struct JobFacts {
     edit_href: String,
     history_href: String,
     run_href: String,
+    pin_href: String,
+    pinned: bool,
     filter: String,
     concurrency: String,
     timeout: String,
@@ -146,7 +148,7 @@ async fn show(
     };
     let runs = call.app.runs(call.actor()?, filter).await?.runs;
     let page = JobPage {
-        job: facts(call, view),
+        job: JobFacts { pinned: pinned(call, view).await?, ..facts(call, view) },
         message,
         form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
@@ -155,6 +157,12 @@ async fn show(
         chrome: chrome::of(call, "/jobs").await,
     };
     Ok(render(status, &page))
+}
+
+/// Whether the job stands on the caller's start page.
+async fn pinned(call: &Call, view: &JobView) -> AppResult<bool> {
+    let pins = call.app.pins(call.actor()?).await?;
+    Ok(pins.iter().any(|(project, job)| *project == view.project && *job == view.stored.id))
 }
 
 fn facts(call: &Call, view: &JobView) -> JobFacts {
@@ -177,6 +185,8 @@ fn facts(call: &Call, view: &JobView) -> JobFacts {
         edit_href: format!("/projects/{}/edit/job/{path}", view.project),
         history_href: format!("/projects/{}/history/job/{path}", view.project),
         run_href: format!("/projects/{}/run/{path}", view.project),
+        pin_href: format!("/projects/{}/pin/{path}", view.project),
+        pinned: false,
         filter,
         concurrency,
         timeout: job.timeout.map_or_else(|| "none".to_owned(), |t| t.to_string()),

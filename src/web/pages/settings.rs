@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::health::{self, Line};
 use super::words;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::domain::access::Permission;
@@ -58,6 +59,7 @@ struct Settings {
     tokens: Vec<TokenRow>,
     sessions: Vec<SessionRow>,
     people: Option<Vec<Person>>,
+    health: Option<Vec<Line>>,
 }
 
 /// `GET /settings`.
@@ -168,6 +170,7 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
             })
             .collect(),
         people: people(call).await?,
+        health: health::lines(call).await?,
         chrome: chrome::of(call, "/settings").await,
     };
     Ok(render(refusal.map_or(StatusCode::OK, status_of), &page))
