@@ -195,7 +195,7 @@
       if (!asked) return;
       setFollowing(false);
       const there = $(`#L${asked}`, lines);
-      if (there) { jump(there); return; }
+      if (there) { jump(there); log.scrollIntoView(); return; }
       const query = new URLSearchParams(location.search);
       if (query.get("line") !== asked) query.set("line", asked);
       else if (query.has("node")) query.delete("node");
@@ -204,6 +204,8 @@
       location.replace(`${log.dataset.run}?${query}${location.hash}`);
     };
     addEventListener("hashchange", open);
+    // Once more when the browser has gone to the line in its own way, which leaves the bar above the lines out of sight.
+    addEventListener("load", open, { once: true });
     setFollowing(following);
     open();
     if (log.dataset.live === "yes" && window.EventSource) {

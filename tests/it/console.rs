@@ -83,13 +83,13 @@ fn pins_are_a_persons_own(base: Base) {
         let names = home.split("<a class=\"pin\"").skip(1).filter_map(|p| p.split("<b>").nth(1)?.split('<').next());
         (home.contains("Pinned runbooks"), names.map(str::to_owned).collect::<Vec<_>>())
     };
-    assert_eq!(pinned(&oncall).0, false);
+    assert!(!pinned(&oncall).0);
     for (name, project) in [("restart", "ops"), ("clean", "side"), ("restart", "ops")] {
         let answer = form(&oncall, &format!("/projects/{project}/pin/services/{name}"), "pin=yes").expect(303);
         assert_eq!(answer.header("location").unwrap(), format!("/projects/{project}/jobs/services/{name}"));
     }
     assert_eq!(pinned(&oncall), (true, vec!["restart".to_owned(), "clean".to_owned()]));
-    assert_eq!(pinned(&other).0, false, "nobody else sees them");
+    assert!(!pinned(&other).0, "nobody else sees them");
     assert!(page(&oncall, "/projects/ops/jobs/services/restart").contains("Take off my home page"));
     assert!(page(&other, "/projects/ops/jobs/services/restart").contains("Pin to my home page"));
     form(&oncall, "/projects/ops/pin/services/restart", "pin=no").expect(303);
@@ -97,7 +97,7 @@ fn pins_are_a_persons_own(base: Base) {
     form(&oncall, "/projects/ops/pin/services/absent", "pin=yes").expect(404);
     // A job that is gone leaves no button behind.
     test.load("side", &[("access.yaml", ACCESS), ("nodes.yaml", NODES)]);
-    assert_eq!(pinned(&oncall).0, false);
+    assert!(!pinned(&oncall).0);
 }
 
 fn runs_are_filtered_by_the_address(base: Base) {

@@ -22,7 +22,7 @@ pub struct Replay {
     pub project: ProjectName,
     /// The webhook.
     pub webhook: WebhookName,
-    /// The job that would be asked for, as the webhook names it.
+    /// The job that would be asked for: its group and name, or what the webhook calls it where there is no such job.
     pub job: String,
     /// Whether the delivery meets the webhook's conditions.
     pub matched: bool,
@@ -48,16 +48,18 @@ impl App {
         let gone = || AppError::conflict("webhook_gone", "The webhook that took this delivery is there no more.");
         let resource = Resource::Webhook { project: event.project.clone(), name: name.to_string() };
         self.authorize(actor, Permission::View, &resource)?;
-        let hook = catalogue.project(&event.project)?.webhooks.get(&name).ok_or_else(gone)?;
+        let state = catalogue.project(&event.project)?;
+        let hook = state.webhooks.get(&name).ok_or_else(gone)?;
         // The conditions are held against what came; what is shown is made of what may be shown.
         let (data, raw) = read_body(event.payload.as_bytes())?;
         let (_, matched) = meets(&hook.webhook, raw, &headers, data, self.clock.now());
         let shown = shown_payload(&event.payload);
-        let redacted = shown != event.payload || headers.values().any(|v| v == REDACTED);
+        let redacted = shown != event.payload;
         let (data, raw) = read_body(shown.as_bytes())?;
         let delivery = Delivery { data: &data, raw, headers: &headers, webhook: name.as_str() };
         let expanded = expand(&hook.webhook, &delivery)?;
-        let job = hook.webhook.job.to_string();
+        let known = state.job(&hook.webhook.job).map(|j| j.job.path.to_string());
+        let job = known.unwrap_or_else(|| hook.webhook.job.to_string());
         Ok(Replay { project: event.project, webhook: name, job, matched, expanded, redacted })
     }
 

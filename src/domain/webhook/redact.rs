@@ -34,18 +34,26 @@ pub fn redact(value: &mut Value) -> bool {
 }
 
 fn below(value: &mut Value, secret: bool) -> bool {
+    let mut any = false;
     match value {
         Value::Object(fields) => {
-            fields.iter_mut().fold(false, |any, (name, field)| below(field, secret || is_secret(name)) || any)
+            for (name, field) in fields {
+                any |= below(field, secret || is_secret(name));
+            }
         }
-        Value::Array(items) => items.iter_mut().fold(false, |any, item| below(item, secret) || any),
-        Value::Null => false,
+        Value::Array(items) => {
+            for item in items {
+                any |= below(item, secret);
+            }
+        }
+        Value::Null => {}
         leaf if secret => {
             *leaf = Value::from(REDACTED);
-            true
+            any = true;
         }
-        _ => false,
+        _ => {}
     }
+    any
 }
 
 #[cfg(test)]
