@@ -131,61 +131,112 @@
   // so that a broken connection goes on where it stopped.
   const log = $("[data-log]");
   if (log) {
+    const MOST = 20000;
     const lines = $(".lines", log);
     const follow = $("[data-follow]", log);
     const state = $("[data-log-state]", log);
+    const say = (words) => { if (state) state.textContent = words; };
+    const number = (line) => Number(line?.id.slice(1)) || 0;
     let following = log.dataset.live === "yes" && !location.hash;
+    let waiting = 0;
+    let top = lines.scrollTop;
     const setFollowing = (on) => {
       following = on;
-      if (follow) follow.setAttribute("aria-pressed", String(on));
-      if (on) lines.scrollTop = lines.scrollHeight;
+      if (on) { waiting = 0; lines.scrollTop = lines.scrollHeight; }
+      if (follow) follow.textContent = on ? "Stop following" : `Follow again${waiting ? ` (${waiting} new)` : ""}`;
     };
     if (follow) { follow.hidden = false; follow.addEventListener("click", () => setFollowing(!following)); }
+    // Who scrolls up reads. The end moves by itself as lines are laid out, so only the way up counts.
     lines.addEventListener("scroll", () => {
-      const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 24;
-      if (following && !atEnd) setFollowing(false);
+      const up = lines.scrollTop < top - 2;
+      top = lines.scrollTop;
+      if (following && up && lines.scrollHeight - top - lines.clientHeight > 24) setFollowing(false);
     });
-    const next = $("[data-next-error]", log);
-    if (next) {
-      next.hidden = false;
-      next.addEventListener("click", () => {
-        const errors = $$(".ln.err", lines);
-        if (!errors.length) { state.textContent = "no error lines"; return; }
-        const top = lines.getBoundingClientRect().top;
-        const target = errors.find((line) => line.getBoundingClientRect().top > top + 30) || errors[0];
-        setFollowing(false);
-        lines.scrollTop += target.getBoundingClientRect().top - top - 8;
+
+    // The line that was jumped to, as long as nobody scrolls away from it; else the first one in sight.
+    let reached = null;
+    const place = () => {
+      if (reached && Math.abs(lines.scrollTop - reached.top) < 3) return reached.line;
+      const box = lines.getBoundingClientRect();
+      const first = document.elementFromPoint(box.left + 20, Math.max(box.top, 0) + 12)?.closest?.(".ln");
+      return first && lines.contains(first) ? number(first) - 1 : 0;
+    };
+    const jump = (line) => {
+      setFollowing(false);
+      $(".ln.at", lines)?.classList.remove("at");
+      line.classList.add("at");
+      // Twice: parts that were not laid out yet are about as tall as was thought, but not quite.
+      for (let i = 0; i < 2; i += 1) lines.scrollTop += line.getBoundingClientRect().top - lines.getBoundingClientRect().top - 8;
+      reached = { line: number(line), top: lines.scrollTop };
+      say(`line ${reached.line}`);
+    };
+    // "Next" looks on this page first; what lies beyond it the server finds.
+    for (const link of $$("[data-next]", log)) {
+      const kinds = { err: ".ln.err, .ln.sys", hit: ".ln.hit" }[link.dataset.next];
+      link.addEventListener("click", (event) => {
+        const places = $$(kinds, lines).filter((line) => line.id);
+        const from = place();
+        const target = places.find((line) => number(line) > from);
+        if (target) { event.preventDefault(); jump(target); return; }
+        const all = $$(".ln[id]", lines);
+        const on = new URL(link.href);
+        on.searchParams.set("after", Math.max(from, all.length ? number(all[all.length - 1]) : 0));
+        link.href = on;
       });
     }
     // A line's number is a link to it. It is not an element that the Tab key stops at: a log has thousands.
     lines.addEventListener("click", (event) => {
-      const number = event.target.closest(".n");
-      if (number) { setFollowing(false); history.replaceState(null, "", `#${number.parentElement.id}`); location.hash = `#${number.parentElement.id}`; }
+      const link = event.target.closest("b.n");
+      if (link) { setFollowing(false); location.hash = `#${link.parentElement.id}`; }
     });
-    // A line that is not on this page is on another one.
-    const asked = /^#L(\d+)$/.exec(location.hash);
-    if (asked && !$(location.hash) && !new URLSearchParams(location.search).has("line")) {
-      location.replace(`${log.dataset.run}?line=${asked[1]}${location.hash}`);
-    }
+    // A line that is not on this page is on another one, perhaps of another node.
+    const open = () => {
+      const asked = /^#L(\d+)$/.exec(location.hash)?.[1];
+      if (!asked) return;
+      setFollowing(false);
+      const there = $(`#L${asked}`, lines);
+      if (there) { jump(there); log.scrollIntoView(); return; }
+      const query = new URLSearchParams(location.search);
+      if (query.get("line") !== asked) query.set("line", asked);
+      else if (query.has("node")) query.delete("node");
+      else { say(`there is no line ${asked}`); return; }
+      for (const name of ["from", "none", "rest"]) query.delete(name);
+      location.replace(`${log.dataset.run}?${query}${location.hash}`);
+    };
+    addEventListener("hashchange", open);
+    // Once more when the browser has gone to the line in its own way, which leaves the bar above the lines out of sight.
+    addEventListener("load", open, { once: true });
     setFollowing(following);
+    open();
     if (log.dataset.live === "yes" && window.EventSource) {
       const source = new EventSource(log.dataset.src);
       source.addEventListener("lines", (event) => {
         const holder = document.createElement("template");
         holder.innerHTML = event.data;
+        const fresh = holder.content.querySelectorAll(".ln").length;
         $("[data-nothing]", lines)?.remove();
         lines.append(holder.content);
-        if (following) lines.scrollTop = lines.scrollHeight;
+        if (!following) { waiting += fresh; setFollowing(false); return; }
+        // While somebody reads, nothing is taken away from under their eyes.
+        let over = lines.getElementsByClassName("ln").length - MOST;
+        while (over > 0) {
+          const first = lines.firstElementChild;
+          over -= first.matches(".part") ? first.childElementCount : 1;
+          first.remove();
+          $("[data-before]", log).hidden = false;
+        }
+        lines.scrollTop = lines.scrollHeight;
       });
       source.addEventListener("state", () => document.body.dispatchEvent(new Event("run-changed")));
       source.addEventListener("end", () => {
         source.close();
         log.dataset.live = "no";
-        if (state) state.textContent = "complete";
+        if (follow) follow.hidden = true;
+        say("complete");
         document.body.dispatchEvent(new Event("run-changed"));
       });
-      source.addEventListener("open", () => { if (state) state.textContent = "live"; });
-      source.addEventListener("error", () => { if (state && log.dataset.live === "yes") state.textContent = "connection lost, trying again …"; });
+      source.addEventListener("open", () => say("live"));
+      source.addEventListener("error", () => { if (log.dataset.live === "yes") say("connection lost, trying again …"); });
     }
   }
 })();

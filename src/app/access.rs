@@ -1,9 +1,11 @@
 //! "Who may do this?", "why was that refused?"
 
+use std::collections::BTreeSet;
+
 use super::App;
 use super::error::{AppError, AppResult, sentence};
 use crate::domain::access::{AccessRules, Actor, Permission, Principal, Resource, Via};
-use crate::domain::ids::{JobPath, KeyPath, NodeName, ProjectName};
+use crate::domain::ids::{GroupName, JobPath, KeyPath, NodeName, ProjectName};
 
 use crate::store::users;
 
@@ -114,6 +116,7 @@ impl App {
         &self,
         asker: &Actor,
         who: &str,
+        more_groups: BTreeSet<GroupName>,
         permission: Permission,
         project: &ProjectName,
         resource: &str,
@@ -130,7 +133,7 @@ impl App {
                 let user = known.ok_or_else(|| AppError::invalid("bad_principal", message))?;
                 Actor {
                     principal: Principal::User(name),
-                    groups: user.groups,
+                    groups: user.groups.into_iter().chain(more_groups).collect(),
                     via: Via::Session { authenticated_at: self.clock.now() },
                     administrator: user.administrator,
                 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::error::{AppError, AppResult};
 use super::record::Source;
 use super::{App, random};
-use crate::domain::access::{Actor, Permission, Principal, Resource};
+use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{GroupName, UserName};
 use crate::domain::secret::SecretText;
@@ -108,7 +108,7 @@ impl App {
         password: SecretText,
         source: &Source,
     ) -> AppResult<()> {
-        let permit = self.authorize(actor, Permission::Administer, &Resource::System)?;
+        let permit = self.may_change_accounts(actor)?;
         let hash = self.passwords.hash(password).await?;
         let now = self.clock.now();
         let new = users::NewUser { name, password_hash: Some(hash), groups, administrator };
@@ -156,7 +156,7 @@ impl App {
     /// # Errors
     /// Not found; access.
     pub async fn set_active(&self, actor: &Actor, name: UserName, active: bool, source: &Source) -> AppResult<()> {
-        let permit = self.authorize(actor, Permission::Administer, &Resource::System)?;
+        let permit = self.may_change_accounts(actor)?;
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
         self.db
@@ -183,7 +183,7 @@ impl App {
         groups: BTreeSet<GroupName>,
         source: &Source,
     ) -> AppResult<()> {
-        let permit = self.authorize(actor, Permission::Administer, &Resource::System)?;
+        let permit = self.may_change_accounts(actor)?;
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
         self.db
             .write(move |c| {
@@ -193,6 +193,17 @@ impl App {
                 Ok(())
             })
             .await
+    }
+
+    /// Accounts carry rights, so who administers the installation changes them in person: a token, however narrow, could
+    /// make itself a wider account.
+    pub(crate) fn may_change_accounts(&self, actor: &Actor) -> AppResult<Permit> {
+        let permit = self.authorize(actor, Permission::Administer, &Resource::System)?;
+        if actor.is_token() {
+            let message = "Accounts and tokens are made and changed by a person signed in, not by a token.";
+            return Err(AppError::forbidden("not_by_token", message));
+        }
+        Ok(permit)
     }
 
     /// Every account, by name.

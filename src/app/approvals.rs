@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
-use super::planning::{job_of, person, still_stands};
+use super::planning::{job_of, person};
 use super::record::Source;
+use super::standing::still_stands;
 use crate::domain::access::{Actor, Permission, Permit, Principal, Via};
 use crate::domain::approval::{
     self, ApprovalPolicy, DecisionRefused, MissingSignature, Need, Request, RequestState, Signature, Signer, Verdict,
@@ -86,56 +87,6 @@ pub struct Decision {
 }
 
 impl App {
-    /// Requests that the actor may see, newest first.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn approvals(
-        &self,
-        actor: &Actor,
-        state: Option<RequestState>,
-        after: Option<(Timestamp, ApprovalId)>,
-        limit: u32,
-    ) -> AppResult<Vec<ApprovalView>> {
-        self.catalogue().await?;
-        let filter = rows::Filter { state, projects: Vec::new() };
-        let found = self
-            .db
-            .read(move |c| {
-                let mut out = Vec::new();
-                for record in rows::list(c, &filter, after, limit)? {
-                    let run = runs::get(c, record.run)?;
-                    let (_, signatures) = rows::get_signed(c, record.id)?;
-                    out.push((record, run, signatures));
-                }
-                Ok::<_, StoreError>(out)
-            })
-            .await?;
-        let seen = |run: &runs::RunRecord| {
-            self.authorize(actor, Permission::View, &job_of(&run.project, &run.job_path, run.environment.as_ref()))
-                .is_ok()
-        };
-        Ok(found
-            .into_iter()
-            .filter(|(_, run, _)| seen(run))
-            .map(|(record, run, signatures)| self.view(actor, record, &run, &signatures))
-            .collect())
-    }
-
-    /// How many requests wait for the actor's signature; at most 200 are counted.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn waiting_for(&self, actor: &Actor) -> AppResult<usize> {
-        let catalogue = self.catalogue().await?;
-        let signs = |name| !catalogue.policy.grants(actor, Permission::Approve, name).is_empty();
-        if !actor.is_person() || !catalogue.projects.keys().any(signs) {
-            return Ok(0);
-        }
-        let pending = self.approvals(actor, Some(RequestState::Pending), None, 200).await?;
-        Ok(pending.iter().filter(|a| a.mine).count())
-    }
-
     /// A request with its plan.
     ///
     /// # Errors
@@ -290,7 +241,7 @@ impl App {
         Ok(self.approval(actor, id).await?.view)
     }
 
-    fn view(
+    pub(super) fn view(
         &self,
         actor: &Actor,
         record: ApprovalRecord,

@@ -2,8 +2,10 @@
 
 use super::App;
 use super::error::{AppError, AppResult};
+use super::record::act;
+use crate::domain::access::Principal;
 use crate::domain::access::{Actor, Permission, Resource};
-use crate::domain::audit::{Broken, Entry};
+use crate::domain::audit::{ANCHORED, Broken, Entry, Intact};
 use crate::store::{anchor::Anchor, audit};
 
 pub use crate::store::audit::Filter;
@@ -23,7 +25,8 @@ impl App {
         Ok(self.db.read(move |c| audit::list(c, &filter, before, limit)).await?)
     }
 
-    /// Walks the whole record against its chain and the signed heads; how many entries there are, or what is wrong first.
+    /// Walks the whole record against its chain, the signed heads and the database's own count; what is wrong first, if
+    /// anything is.
     ///
     /// # Errors
     /// `anchor_unusable` when the file of heads cannot be read or was changed; forbidden.
@@ -31,7 +34,7 @@ impl App {
         &self,
         actor: &Actor,
         other: Option<std::path::PathBuf>,
-    ) -> AppResult<Result<i64, Broken>> {
+    ) -> AppResult<Result<Intact, Broken>> {
         self.authorize(actor, Permission::Administer, &Resource::System)?;
         let anchor = other.map_or_else(|| self.anchor.clone(), |path| self.anchor.at(&path));
         let heads =
@@ -40,19 +43,45 @@ impl App {
         Ok(self.db.read(move |c| audit::verify(c, &key, heads.clone())).await?)
     }
 
-    /// Signs the end of the record into the file of heads, if it has grown since the last time.
+    /// Signs the end of the record into the file of heads, if it has grown since the last time. That the file was begun is
+    /// an entry itself: so a file that was taken away is missed, and one that had to be begun again is told of.
     ///
     /// # Errors
     /// When the database or the file cannot be used.
     pub async fn sign_head(&self) -> AppResult<()> {
         let now = self.clock.now();
-        let Some(head) = self.db.read(move |c| audit::head(c, now)).await? else { return Ok(()) };
+        if self.db.read(move |c| audit::head(c, now)).await?.is_none() {
+            return Ok(());
+        }
         let anchor: Anchor = self.anchor.clone();
-        tokio::task::spawn_blocking(move || {
-            let last = anchor.read().map_err(AppError::fault)?.last().map(|h| h.seq);
-            if last == Some(head.seq) { Ok(()) } else { anchor.append(&head).map_err(AppError::fault) }
-        })
-        .await
-        .map_err(AppError::fault)?
+        let heads = tokio::task::spawn_blocking(move || anchor.read()).await.map_err(AppError::fault)?;
+        let last = heads.map_err(AppError::fault)?.last().map(|h| h.seq);
+        if last.is_none() {
+            self.begin_anchor().await?;
+        }
+        let Some(head) = self.db.read(move |c| audit::head(c, now)).await? else { return Ok(()) };
+        if last == Some(head.seq) {
+            return Ok(());
+        }
+        let anchor: Anchor = self.anchor.clone();
+        let signed = tokio::task::spawn_blocking(move || anchor.append(&head)).await.map_err(AppError::fault)?;
+        signed.map_err(AppError::fault)
+    }
+
+    async fn begin_anchor(&self) -> AppResult<()> {
+        // Each machine keeps a file of its own; the number of the process at the end of the name says nothing here.
+        let machine = self.settings.server.rsplit_once('-').map_or(self.settings.server.as_str(), |(name, _)| name);
+        let resource = format!("audit-heads:{machine}");
+        let wanted = resource.clone();
+        let again = self.db.read(move |c| audit::was_anchored(c, &wanted)).await?;
+        if again {
+            tracing::error!(
+                "the file of signed heads is gone and is begun again; what the record lost meanwhile cannot be told by it"
+            );
+        }
+        let detail = serde_json::json!({ "again": again });
+        let entry = act(&Principal::System, "engine", ANCHORED, resource, None, detail);
+        let recorder = self.recorder();
+        self.db.write(move |c| recorder.write(c, &entry).map_err(AppError::from)).await
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, sentence};
-use super::planning::{SignOff, fingerprints_of, nameable};
+use super::planning::{fingerprints_of, nameable};
+use super::sign_off::{SignOff, sign_off};
 use crate::domain::access::{Actor, Permission, Resource};
 use crate::domain::ids::{Environment, JobId, JobPath, JobRef, ProjectName, RunNumber};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, Transport};
-use crate::domain::option::{CheckedValues, OptionKind};
+use crate::domain::option::OptionKind;
 use crate::domain::run::State;
 
 /// A job as the list shows it.
@@ -93,7 +94,7 @@ impl App {
                     id: job.id.clone(),
                     summary: job.job.summary().to_owned(),
                     enabled: job.job.enabled,
-                    needs_approval: self.expected_sign_off(project, job, &nodes, actor).is_some(),
+                    needs_approval: expected_sign_off(project, job, &nodes, actor).is_some(),
                     may_run: job.job.enabled && (runs.allows(&resource) || may_narrow(job) && narrowed()),
                     outcomes: Vec::new(),
                 });
@@ -144,7 +145,7 @@ impl App {
                 allowed: may_run_there(catalogue, state, job, node, actor),
             })
             .collect();
-        let sign_off = self.expected_sign_off(state, job, &nodes, actor).map(|s| {
+        let sign_off = expected_sign_off(state, job, &nodes, actor).map(|s| {
             let who = self.who_could_sign(project, &s.need);
             (s, who)
         });
@@ -164,18 +165,6 @@ impl App {
             nodes: choices,
             stored: job.clone(),
         })
-    }
-
-    /// The sign-off of a run on these nodes, as far as it is known before any value is. A run that would be refused for
-    /// its policy says so when it is asked for.
-    fn expected_sign_off(
-        &self,
-        project: &ProjectState,
-        job: &StoredJob,
-        nodes: &[Arc<Node>],
-        actor: &Actor,
-    ) -> Option<SignOff> {
-        self.sign_off(project, job, nodes, actor, &CheckedValues::new()).ok().flatten()
     }
 
     fn why_not_run(
@@ -200,6 +189,12 @@ impl App {
         }
         Some(sentence(&refused.to_string()))
     }
+}
+
+/// The sign-off of a run on these nodes, as far as it is known before any value is. A run that would be refused for its
+/// policy says so when it is asked for.
+fn expected_sign_off(project: &ProjectState, job: &StoredJob, nodes: &[Arc<Node>], actor: &Actor) -> Option<SignOff> {
+    sign_off(project, job, nodes, &actor.principal, &BTreeMap::new()).ok().flatten()
 }
 
 fn may_narrow(job: &StoredJob) -> bool {

@@ -212,6 +212,7 @@ impl ProjectState {
     pub fn matched(&self, job: &Job) -> Vec<Arc<Node>> {
         let Dispatch::Nodes(dispatch) = &job.dispatch else { return Vec::new() };
         let Ok(filter) = NodeFilter::parse(&dispatch.filter) else { return Vec::new() };
+        let filter = filter.with_exclude_precedence(dispatch.exclude_precedence);
         let mut nodes: Vec<Arc<Node>> = self.nodes.iter().filter(|n| filter.matches(n)).cloned().collect();
         nodes.sort_by(|a, b| crate::domain::node::in_order(a, b, &dispatch.order_by));
         nodes
@@ -232,14 +233,8 @@ impl ProjectState {
     }
 
     /// What somebody needs on a node to run a job there.
-    ///
-    /// `run` once `access.yaml` speaks of running on nodes at all; before that, seeing the node is enough. So a small
-    /// team writes no line about nodes, and the first line that it writes closes all other nodes.
     #[must_use]
     pub fn needed_on_nodes(&self) -> Permission {
-        let speaks = self.access.roles.values().flatten();
-        let speaks = speaks.filter(|grant| grant.permissions.contains(&Permission::Run));
-        let about_nodes = |on: &str| on.starts_with("node") || on.starts_with("**");
-        if speaks.into_iter().any(|grant| about_nodes(&grant.on)) { Permission::Run } else { Permission::View }
+        self.access.needed_on_nodes()
     }
 }

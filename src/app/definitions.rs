@@ -9,8 +9,8 @@ use super::App;
 use super::approvals::void;
 use super::catalogue::Catalogue;
 use super::error::{AppError, AppResult};
-use super::planning::still_stands;
 use super::record::Source;
+use super::standing::still_stands;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
@@ -21,7 +21,7 @@ use crate::spec;
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
 
-use compare::{Stored, Wanted, changes, checked, files_of, refuse_mistakes, wanted_of, with_one};
+use compare::{Stored, Wanted, changes, checked, files_of, opened, refuse_mistakes, wanted_of, with_one};
 
 pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
@@ -39,6 +39,8 @@ pub struct DefinitionChange {
     pub action: ChangeAction,
     /// A unified diff of the authored text; empty when nothing changes.
     pub diff: String,
+    /// What the change does beyond what the diff shows at a glance.
+    pub warning: Option<String>,
 }
 
 /// What happens to a definition.
@@ -95,9 +97,9 @@ impl App {
         project: &ProjectName,
         files: &[(String, Vec<u8>)],
     ) -> AppResult<Vec<DefinitionChange>> {
-        let wanted = checked(project, files)?;
-        self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() })?;
         let stored = self.stored(project).await?;
+        let wanted = checked(project, files, &stored)?;
+        self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() })?;
         Ok(changes(&wanted, &stored))
     }
 
@@ -113,8 +115,8 @@ impl App {
         message: &str,
         source: &Source,
     ) -> AppResult<Vec<DefinitionChange>> {
-        let wanted = checked(project, files)?;
         let stored = self.stored(project).await?;
+        let wanted = checked(project, files, &stored)?;
         let plan = changes(&wanted, &stored);
         self.store_changes(actor, project, wanted, stored, true, message, source).await?;
         Ok(plan)
@@ -173,7 +175,11 @@ impl App {
         self.authorize(actor, Permission::View, &Resource::Project { project: project.clone() })
             .or_else(|_| self.authorize(actor, Permission::Edit, &Resource::Project { project: project.clone() }))?;
         let stored = self.stored(project).await?;
-        let (_, diagnostics) = with_one(project, kind, text, &stored);
+        let (_, mut diagnostics) = with_one(project, kind, text, &stored);
+        let access = stored.iter().find(|(d, _)| d.kind == Kind::Access && kind == Kind::Access);
+        if let Some(message) = access.and_then(|(_, before)| opened(&before.source, text)) {
+            diagnostics.insert(0, warning("nodes_opened", path_of(kind, "access"), message));
+        }
         Ok(diagnostics)
     }
 
@@ -425,6 +431,12 @@ impl App {
             .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
             .collect())
     }
+}
+
+/// A warning about a whole file.
+fn warning(code: &'static str, file: String, message: String) -> Diagnostic {
+    let severity = spec::Severity::Warning;
+    Diagnostic { code, severity, file, line: 1, column: 1, end_line: 1, end_column: 1, message, hint: None }
 }
 
 impl From<RevisionRecord> for RevisionView {

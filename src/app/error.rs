@@ -6,7 +6,7 @@ use crate::domain::ids::BadId;
 use crate::domain::option::FieldError;
 
 /// Why a use case did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum AppError {
     /// An expected no. Nothing changed.
     #[error("{0}")]
@@ -49,6 +49,18 @@ pub enum RefusalKind {
     TooLarge,
     /// Too much at once; come back later.
     Busy,
+    /// Something that Interlock needs is away for now; the same request may go through later.
+    Unavailable,
+    /// No room left to store it; the same request goes through when somebody has made room.
+    NoRoom,
+}
+
+impl RefusalKind {
+    /// Whether the very same request may be taken later, although nobody changes it.
+    #[must_use]
+    pub const fn is_of_the_moment(self) -> bool {
+        matches!(self, Self::Busy | Self::Unavailable | Self::NoRoom)
+    }
 }
 
 /// The result of a use case.
@@ -170,9 +182,9 @@ impl From<crate::store::StoreError> for AppError {
         match error {
             StoreError::NotFound { .. } => Self::not_found(),
             StoreError::Conflict { ref what } => Self::conflict("conflict", sentence(what)),
-            StoreError::Full => Refusal::new(RefusalKind::Busy, "disk_full", sentence(&error.to_string())).into(),
+            StoreError::Full => Refusal::new(RefusalKind::NoRoom, "disk_full", sentence(&error.to_string())).into(),
             StoreError::Unavailable(_) => {
-                Refusal::new(RefusalKind::Busy, "database_busy", sentence(&error.to_string())).into()
+                Refusal::new(RefusalKind::Unavailable, "database_busy", sentence(&error.to_string())).into()
             }
             StoreError::Invalid(ref what) => Self::invalid("invalid", sentence(what)),
             other => match std::error::Error::source(&other) {

@@ -1,6 +1,8 @@
 //! Webhook intake: verify on the raw bytes, store, then decide. A delivery is acted on at most once.
 
+mod accept;
 mod expand;
+mod replay;
 
 use std::collections::BTreeMap;
 
@@ -10,7 +12,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::App;
-use super::catalogue::{Catalogue, ProjectState, StoredWebhook};
 use super::error::{AppError, AppResult, Refusal, RefusalKind};
 use super::planning::RunRequest;
 use super::record::Source;
@@ -20,133 +21,38 @@ use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName, RunNumber, WebhookName};
 use crate::domain::option::{RawValue, RawValues};
 use crate::domain::plan::Origin;
-use crate::domain::secret::SecretText;
 use crate::domain::webhook::delivery::Delivery;
-use crate::domain::webhook::verify::verify;
-use crate::domain::webhook::{Mode, Verify, Webhook};
+use crate::domain::webhook::{Mode, Webhook};
 use crate::store::{StoreError, events, webhook_tokens};
 
+pub use accept::Accepted;
 pub use expand::Expanded;
-use expand::{dedupe_key, expand, matches, read_body, redacted};
-
-/// What is said of a delivery that the webhook's conditions leave out.
-const NOT_MATCHED: &str = "The conditions of the webhook do not hold for this delivery.";
-
-/// What a sender is told.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
-    /// The event's id.
-    pub event: EventId,
-    /// The run that it made.
-    pub run: Option<RunNumber>,
-    /// What was decided.
-    pub verdict: EventVerdict,
-    /// Why, in a sentence.
-    pub detail: String,
-    /// Whether this very delivery was known already.
-    pub duplicate: bool,
-}
+use expand::{expand, meets, read_body};
+pub use replay::Replay;
 
 impl App {
-    /// Takes a delivery for `/hooks/{address}`.
-    ///
-    /// An unknown address, a name that is only reachable by its token, and a bad signature get the same answer.
-    ///
-    /// # Errors
-    /// `unverified`; `bad_payload` for a body that is not strict JSON; `missing_field`; `refused` where the job cannot
-    /// be asked for. The event of a verified delivery is stored in every case but a malformed body.
-    pub async fn deliver(
+    /// What the sender of a refused delivery is told when it comes again: the same refusal, if it still is the reason;
+    /// otherwise that it was refused, in the words of then. It is not decided anew.
+    async fn refused_again(
         &self,
-        address: &str,
-        headers: BTreeMap<String, String>,
-        body: &[u8],
-        source: &Source,
-    ) -> AppResult<Accepted> {
-        let catalogue = self.catalogue().await?;
-        let Some((project, hook)) = self.hook_at(&catalogue, address).await? else { return Err(unverified()) };
-        let webhook = &hook.webhook;
-        if let Some(how) = &webhook.verify {
-            let secrets = self.hook_secrets(&catalogue, &project.project.name, how).await?;
-            if let Err(why) = verify(how, &secrets, &headers, body, self.clock.now()) {
-                // Anybody can cause this line, so it is no warning.
-                tracing::info!(webhook.name = %webhook.name, refusal.why = %why, "refused a delivery");
-                return Err(unverified());
+        project: &ProjectName,
+        webhook: &Webhook,
+        known: &Event,
+        expanded: Option<Expanded>,
+    ) -> AppError {
+        if let Some(expanded) = expanded {
+            let request = run_request(project, webhook, known.id, expanded);
+            match self.prepare(&service(webhook), &request).await.map_err(not_told) {
+                Err(AppError::Refused(refusal)) if refusal.message == known.detail => {
+                    return AppError::Refused(refusal);
+                }
+                Ok(_) | Err(_) => {}
             }
         }
-        let (data, raw) = read_body(body)?;
-        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: webhook.name.as_str() };
-        let dedupe = dedupe_key(webhook, &delivery, &headers, &data, body)?;
-        // A payload that lacks a field is told so before anything is kept, as the sender (or whoever tests it) can mend it.
-        let now = self.clock.now();
-        let expanded = if matches(webhook, &delivery, &data, now) { Some(expand(webhook, &delivery)?) } else { None };
-        let (verdict, detail) = match &expanded {
-            Some(_) => (EventVerdict::Pending, String::new()),
-            None => (EventVerdict::NotMatched, NOT_MATCHED.to_owned()),
-        };
-        let event = Event {
-            id: EventId::new(uuid::Uuid::now_v7()),
-            project: project.project.name.clone(),
-            received_at: now,
-            source: format!("webhook:{}", webhook.name),
-            event_type: format!("webhook.{}", webhook.name),
-            payload: raw.clone(),
-            dedupe_key: dedupe,
-            verdict,
-            detail: detail.clone(),
-            run: None,
-        };
-        let id = event.id;
-        if let Some(known) = self.store_event(event, headers.clone()).await? {
-            return Ok(Accepted {
-                event: known.id,
-                run: known.run,
-                verdict: known.verdict,
-                detail: known.detail,
-                duplicate: true,
-            });
-        }
-        let Some(expanded) = expanded else {
-            return Ok(Accepted { event: id, run: None, verdict, detail, duplicate: false });
-        };
-        match self.act_on(&project.project.name, hook, id, expanded, source).await {
-            Ok((verdict, detail, run)) => Ok(Accepted { event: id, run: Some(run), verdict, detail, duplicate: false }),
-            Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::Busy => {
-                self.refuse_event(id, &refusal.message).await?;
-                Err(AppError::Refused(refusal))
-            }
-            // The event stays pending and is decided again later, by this server or another.
-            Err(fault) => Err(fault),
-        }
+        AppError::conflict("refused", known.detail.clone())
     }
 
     /// Writes down that nothing came of an event, unless another server has made a run of it meanwhile.
-    /// The active secrets of a webhook. One that is missing matches nothing.
-    async fn hook_secrets(
-        &self,
-        catalogue: &Catalogue,
-        project: &ProjectName,
-        how: &Verify,
-    ) -> AppResult<Vec<SecretText>> {
-        let mut secrets = Vec::with_capacity(how.secrets.len());
-        for path in &how.secrets {
-            if let Some(known) = catalogue.hook_secret(project, path) {
-                secrets.push(known);
-                continue;
-            }
-            match self.key_value(project, path, None).await {
-                Ok(secret) => {
-                    catalogue.keep_hook_secret(project, path, secret.clone());
-                    secrets.push(secret);
-                }
-                Err(AppError::Refused(_)) => {
-                    tracing::warn!(key.path = %path, "a webhook's secret is missing from the key store");
-                }
-                Err(fault) => return Err(fault),
-            }
-        }
-        Ok(secrets)
-    }
-
     async fn refuse_event(&self, id: EventId, why: &str) -> AppResult<()> {
         let (permit, why) = (self.own_permit(Permission::Edit)?, why.to_owned());
         let write =
@@ -157,51 +63,18 @@ impl App {
         }
     }
 
-    /// Stores the event once; the one that was there before, if it was.
-    async fn store_event(&self, event: Event, headers: BTreeMap<String, String>) -> AppResult<Option<Event>> {
-        let permit = self.own_permit(Permission::Edit)?;
-        let headers = redacted(headers);
-        let stored = self.db.write(move |c| events::insert_event_once(c, &permit, &event, &headers)).await?;
-        Ok(match stored {
-            events::Stored::Inserted => None,
-            events::Stored::Duplicate(known) => Some(*known),
-        })
-    }
-
     /// Asks for the run. That it was made is written down with the event, in the same transaction as the run.
     async fn act_on(
         &self,
         project: &ProjectName,
-        hook: &StoredWebhook,
+        webhook: &Webhook,
         event: EventId,
         expanded: Expanded,
         source: &Source,
     ) -> AppResult<(EventVerdict, String, RunNumber)> {
-        let webhook = &hook.webhook;
-        let mut values = RawValues::new();
-        for (name, value) in expanded.options {
-            values.insert(name, RawValue::Text(value));
-        }
-        let dry_run = webhook.mode == Mode::DryRun;
-        let request = RunRequest {
-            project: project.clone(),
-            job: webhook.job.clone(),
-            values,
-            reason: String::new(),
-            nodes: None,
-            node_filter: expanded.node_filter,
-            start_at: None,
-            origin: Origin::Webhook { name: webhook.name.to_string(), event },
-            dry_run,
-        };
-        let run = self.request_run(&service(webhook), request, source).await.map_err(|error| match error {
-            // The sender must not learn from the answer what exists behind the webhook.
-            AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
-                let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
-                Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
-            }
-            other => other,
-        })?;
+        let request = run_request(project, webhook, event, expanded);
+        let dry_run = request.dry_run;
+        let run = self.request_run(&service(webhook), request, source).await.map_err(not_told)?;
         let verdict = if dry_run { EventVerdict::DryRun } else { EventVerdict::Ran };
         Ok((verdict, format!("Run #{} is {}.", run.number, run.state), run.number))
     }
@@ -225,11 +98,11 @@ impl App {
                 None => {
                     Err(AppError::conflict("webhook_gone", "The webhook was removed before the delivery was decided."))
                 }
-                Some(hook) => self.decide_again(hook, &event).await,
+                Some(hook) => self.decide_again(&hook.webhook, &event).await,
             };
             match outcome {
                 Ok(()) => {}
-                Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::Busy => {
+                Err(AppError::Refused(refusal)) if !refusal.kind.is_of_the_moment() => {
                     self.refuse_event(event.id, &refusal.message).await?;
                 }
                 Err(later) => return Err(later),
@@ -240,36 +113,13 @@ impl App {
     }
 
     /// Only deliveries that met the webhook's conditions are ever left pending.
-    async fn decide_again(&self, hook: &StoredWebhook, event: &Event) -> AppResult<()> {
+    async fn decide_again(&self, webhook: &Webhook, event: &Event) -> AppResult<()> {
         let (data, raw) = read_body(event.payload.as_bytes())?;
         let id = event.id;
         let headers = self.db.read(move |c| events::headers(c, id)).await?;
-        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: hook.webhook.name.as_str() };
-        let expanded = expand(&hook.webhook, &delivery)?;
-        self.act_on(&event.project, hook, id, expanded, "engine").await.map(|_| ())
-    }
-
-    async fn hook_at<'c>(
-        &self,
-        catalogue: &'c Catalogue,
-        address: &str,
-    ) -> AppResult<Option<(&'c ProjectState, &'c StoredWebhook)>> {
-        if let Ok(name) = WebhookName::parse(address) {
-            // By name only where a signature or secret proves the sender. The same name in two projects is nobody's.
-            let mut named = catalogue.projects.values().filter_map(|p| p.webhooks.get(&name).map(|w| (p, w)));
-            if let (Some(found), None) = (named.next(), named.next())
-                && found.1.webhook.verify.is_some()
-            {
-                return Ok(Some(found));
-            }
-        }
-        let digest = Digest::of(address.as_bytes());
-        let Some(token) = self.db.read(move |c| webhook_tokens::find(c, &digest)).await? else { return Ok(None) };
-        let found = catalogue.projects.get(&token.project).and_then(|p| {
-            let name = WebhookName::parse(&token.name).ok()?;
-            p.webhooks.get(&name).map(|w| (p, w))
-        });
-        Ok(found)
+        let delivery = Delivery { data: &data, raw, headers: &headers, webhook: webhook.name.as_str() };
+        let expanded = expand(webhook, &delivery)?;
+        self.act_on(&event.project, webhook, id, expanded, "engine").await.map(|_| ())
     }
 
     /// The unguessable address of a webhook. It is derived from the root key and a stored nonce, so it can be shown again.
@@ -322,8 +172,8 @@ impl App {
         self.authorize(actor, Permission::View, &resource)?;
         let (data, raw) = read_body(body)?;
         let headers = BTreeMap::new();
-        let delivery = Delivery { data: &data, raw: &raw, headers: &headers, webhook: name.as_str() };
-        let matched = matches(&hook.webhook, &delivery, &data, self.clock.now());
+        let (data, matched) = meets(&hook.webhook, raw, &headers, data, self.clock.now());
+        let delivery = Delivery { data: &data, raw, headers: &headers, webhook: name.as_str() };
         Ok((matched, expand(&hook.webhook, &delivery)?))
     }
 
@@ -352,21 +202,45 @@ impl App {
         Ok(out)
     }
 
-    /// One event with its headers.
+    /// One event with its headers, both without what is secret by its name.
     ///
     /// # Errors
     /// Not found, also when it may not be seen.
     pub async fn event(&self, actor: &Actor, id: EventId) -> AppResult<(Event, BTreeMap<String, String>)> {
-        self.catalogue().await?;
-        let found = self.db.read(move |c| Ok::<_, StoreError>((events::get(c, id)?, events::headers(c, id)?))).await?;
-        self.authorize(actor, Permission::View, &Resource::Events { project: found.0.project.clone() })?;
-        Ok(found)
+        let (mut event, headers) = self.stored_event(actor, id).await?;
+        event.payload = replay::shown_payload(&event.payload);
+        Ok((event, headers))
     }
 }
 
-fn unverified() -> AppError {
-    let message = "There is no such webhook, or the delivery is not signed as it should be. Check the address and the secret on both sides.";
-    Refusal::new(RefusalKind::Forbidden, "unverified", message).into()
+/// The run that a delivery asks for.
+fn run_request(project: &ProjectName, webhook: &Webhook, event: EventId, expanded: Expanded) -> RunRequest {
+    let mut values = RawValues::new();
+    for (name, value) in expanded.options {
+        values.insert(name, RawValue::Text(value));
+    }
+    RunRequest {
+        project: project.clone(),
+        job: webhook.job.clone(),
+        values,
+        reason: String::new(),
+        nodes: None,
+        node_filter: expanded.node_filter,
+        start_at: None,
+        origin: Origin::Webhook { name: webhook.name.to_string(), event },
+        dry_run: webhook.mode == Mode::DryRun,
+    }
+}
+
+/// The sender must not learn from the answer what exists behind the webhook.
+fn not_told(error: AppError) -> AppError {
+    match error {
+        AppError::Refused(refusal) if refusal.kind == RefusalKind::NotFound => {
+            let message = "The webhook's job is not there, or its service account may not see it. Ask whoever looks after this webhook.";
+            Refusal::new(RefusalKind::Conflict, "job_not_available", message).into()
+        }
+        other => other,
+    }
 }
 
 fn service(webhook: &Webhook) -> Actor {

@@ -1,10 +1,26 @@
 //! Idempotency keys: a POST that is sent twice with the same key is carried out once, and answered twice.
 
+use serde::{Deserialize, Serialize};
+
 use super::App;
 use super::error::{AppError, AppResult};
 use crate::domain::access::Actor;
 use crate::domain::digest::Digest;
 use crate::store::idempotency::{self, Claim};
+
+/// How long an unanswered claim keeps its key: no request takes so long, so its server died.
+const ABANDONED: chrono::TimeDelta = chrono::TimeDelta::minutes(5);
+
+/// An answer as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptAnswer {
+    /// The status.
+    pub status: u16,
+    /// Where what was made is found.
+    pub location: Option<String>,
+    /// The body.
+    pub body: String,
+}
 
 /// What to do with a request that carries a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,7 +28,7 @@ pub enum Keyed {
     /// It is the first: carry it out and call [`App::keyed_done`].
     First,
     /// It was carried out: answer so again.
-    Answered { status: u16, body: String },
+    Answered(KeptAnswer),
 }
 
 impl App {
@@ -28,11 +44,13 @@ impl App {
         }
         let (principal, key, route) = (actor.principal.clone(), key.to_owned(), route.to_owned());
         let (digest, now) = (Digest::of(request), self.clock.now());
-        match self.db.write(move |c| idempotency::claim(c, &principal, &key, &route, &digest, now)).await? {
+        match self
+            .db
+            .write(move |c| idempotency::claim(c, &principal, &key, &route, &digest, now, now - ABANDONED))
+            .await?
+        {
             Claim::New => Ok(Keyed::First),
-            Claim::Answered { status, body } => {
-                Ok(Keyed::Answered { status: u16::try_from(status).unwrap_or(200), body })
-            }
+            Claim::Answered { body, .. } => serde_json::from_str(&body).map(Keyed::Answered).map_err(AppError::fault),
             Claim::UnderWay => Err(AppError::conflict(
                 "idempotency_key_busy",
                 "The first request with this `Idempotency-Key` is still being carried out. Ask again in a moment.",
@@ -49,12 +67,16 @@ impl App {
     ///
     /// # Errors
     /// The database.
-    pub async fn keyed_done(&self, actor: &Actor, key: &str, answer: Option<(u16, String)>) -> AppResult<()> {
+    pub async fn keyed_done(&self, actor: &Actor, key: &str, answer: Option<KeptAnswer>) -> AppResult<()> {
         let (principal, key) = (actor.principal.clone(), key.to_owned());
+        let answer = match answer {
+            Some(answer) => Some((i32::from(answer.status), serde_json::to_string(&answer).map_err(AppError::fault)?)),
+            None => None,
+        };
         Ok(self
             .db
             .write(move |c| match &answer {
-                Some((status, body)) => idempotency::complete(c, &principal, &key, i32::from(*status), body),
+                Some((status, kept)) => idempotency::complete(c, &principal, &key, *status, kept),
                 None => idempotency::release(c, &principal, &key),
             })
             .await?)

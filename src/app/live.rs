@@ -1,7 +1,8 @@
 //! Signals inside one server: work is there, a run changed, its log grew. They only wake; the truth is in the store, and
 //! every listener also looks by itself from time to time, as another server or a command may have changed it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, broadcast};
 
@@ -11,13 +12,20 @@ use crate::domain::ids::RunNumber;
 #[derive(Debug, Clone)]
 pub struct Live {
     work: Arc<Notify>,
+    /// When the engine of this process last waited for work, which it does after each look for it.
+    looked: Arc<Mutex<Option<Instant>>>,
     runs: broadcast::Sender<RunNumber>,
     cancels: broadcast::Sender<RunNumber>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self { work: Arc::new(Notify::new()), runs: broadcast::channel(1_024).0, cancels: broadcast::channel(64).0 }
+        Self {
+            work: Arc::new(Notify::new()),
+            looked: Arc::default(),
+            runs: broadcast::channel(1_024).0,
+            cancels: broadcast::channel(64).0,
+        }
     }
 }
 
@@ -29,7 +37,14 @@ impl Live {
 
     /// Waits for [`Live::work_is_there`]; a signal that came before is not lost.
     pub async fn work(&self) {
+        *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.work.notified().await;
+    }
+
+    /// How long ago the engine of this process last looked for work.
+    #[must_use]
+    pub fn engine_looked(&self) -> Option<Duration> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
     /// The run's state or log changed.

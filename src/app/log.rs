@@ -19,6 +19,17 @@ pub enum From {
     Tail(u64),
 }
 
+impl From {
+    /// The place in bytes.
+    pub(super) fn offset(self, reader: &Reader) -> std::io::Result<u64> {
+        match self {
+            Self::Offset(offset) => Ok(offset),
+            Self::Line(line) => reader.offset_near(line),
+            Self::Tail(lines) => reader.tail(lines),
+        }
+    }
+}
+
 impl App {
     /// How far the output of a run's steps is stored, for a server that goes on with it.
     ///
@@ -45,11 +56,7 @@ impl App {
         self.visible_run(actor, number).await?;
         let reader = Reader::new(&self.settings.data, number);
         tokio::task::spawn_blocking(move || {
-            let offset = match from {
-                From::Offset(offset) => offset,
-                From::Line(line) => reader.offset_near(line)?,
-                From::Tail(lines) => reader.tail(lines)?,
-            };
+            let offset = from.offset(&reader)?;
             Ok((offset, reader.read(offset, most.clamp(1, 20_000), &wanted)?))
         })
         .await

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod approval_list;
 pub mod approvals;
 pub mod audit;
 pub mod browse;
@@ -13,6 +14,9 @@ pub mod clock;
 pub mod definitions;
 pub mod editing;
 pub mod error;
+pub mod events;
+pub mod folded;
+pub mod health;
 pub mod hooks;
 pub mod hooks_view;
 pub mod idempotency;
@@ -21,15 +25,23 @@ pub mod keys;
 pub mod live;
 
 pub mod log;
+pub mod log_search;
 pub mod nodes;
 pub mod own;
 pub mod password;
+pub mod pins;
 pub mod planning;
+pub mod prune;
 pub mod random;
+pub mod reach;
 pub mod record;
+pub mod rules;
+pub mod run_list;
 pub mod runs;
 pub mod sessions;
+mod sign_off;
 mod signed;
+mod standing;
 mod takeover;
 pub mod tokens;
 pub mod work;
@@ -40,7 +52,7 @@ use std::time::Instant;
 
 use crate::domain::access::{Actor, Denied, Permission, Permit, Resource};
 use crate::store::anchor::Anchor;
-use crate::store::{Db, RootKey, StoreError, Vault};
+use crate::store::{Db, Mark, RootKey, StoreError, Vault};
 use catalogue::Catalogue;
 use clock::Clock;
 use error::{AppError, AppResult};
@@ -60,9 +72,17 @@ pub struct App {
     pub live: Live,
     /// Settings that handlers show or use.
     pub settings: Settings,
-    catalogue: RwLock<Arc<Catalogue>>,
-    /// When the last look for changed definitions began.
-    looked: tokio::sync::Mutex<Option<Instant>>,
+    reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
+    seen: RwLock<Seen>,
+    /// When the last look for changed definitions began, and whether it failed.
+    looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
+}
+
+/// The definitions as last loaded, with how far the database had come before they were looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) mark: Option<Mark>,
 }
 
 /// Settings of this process that use cases need.
@@ -121,7 +141,8 @@ impl App {
             anchor,
             live: Live::default(),
             settings,
-            catalogue: RwLock::new(Arc::new(Catalogue::empty()?)),
+            reach: std::sync::OnceLock::new(),
+            seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };
         app.reload().await?;
@@ -135,16 +156,32 @@ impl App {
     pub async fn catalogue(&self) -> AppResult<Arc<Catalogue>> {
         let asked = Instant::now();
         let mut looked = self.looked.lock().await;
-        // Of many who ask at once, one looks for those who came before it began to look.
-        if looked.is_some_and(|began| began >= asked) {
-            return Ok(self.known());
+        // Of many who ask at once, one looks for those who came before it began to look. They share its failure too, or
+        // they would wait for a database that is away one after the other.
+        if let Some((began, outcome)) = looked.as_ref()
+            && *began >= asked
+        {
+            return outcome.clone().map(|()| self.known());
         }
         let began = Instant::now();
+        let current = self.look().await;
+        *looked = Some((began, current.as_ref().map(|_| ()).map_err(Clone::clone)));
+        current
+    }
+
+    async fn look(&self) -> AppResult<Arc<Catalogue>> {
+        let mark = self.db.mark();
         let stamp = Catalogue::stamp(&self.db).await?;
         let known = self.known();
-        let current = if known.is_of(&stamp) { known } else { self.reload().await? };
-        *looked = Some(began);
-        Ok(current)
+        if !known.is_of(&stamp) {
+            return self.reload().await;
+        }
+        let mut seen = self.seen.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Another one may have been loaded meanwhile; its own mark goes with it.
+        if Arc::ptr_eq(&seen.catalogue, &known) {
+            seen.mark = mark;
+        }
+        Ok(known)
     }
 
     /// The clock.
@@ -156,12 +193,19 @@ impl App {
     /// The definitions as last loaded.
     #[must_use]
     pub fn known(&self) -> Arc<Catalogue> {
-        Arc::clone(&self.catalogue.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        self.seen().catalogue
+    }
+
+    /// The definitions as last loaded, and what tells whether they still hold.
+    pub(crate) fn seen(&self) -> Seen {
+        self.seen.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
     pub(crate) async fn reload(&self) -> AppResult<Arc<Catalogue>> {
+        let mark = self.db.mark();
         let fresh = Arc::new(Catalogue::load(&self.db).await?);
-        *self.catalogue.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&fresh);
+        let seen = Seen { catalogue: Arc::clone(&fresh), mark };
+        *self.seen.write().unwrap_or_else(std::sync::PoisonError::into_inner) = seen;
         Ok(fresh)
     }
 

@@ -20,6 +20,8 @@ pub struct NodeView {
     pub node: Arc<Node>,
     /// The fingerprints of its enrolled host keys.
     pub fingerprints: Vec<String>,
+    /// Whether the one who asks may look whether it answers.
+    pub may_check: bool,
 }
 
 /// A host key that somebody accepts.
@@ -44,9 +46,11 @@ impl App {
         for (name, state) in catalogue.projects.iter().filter(|(n, _)| project.is_none_or(|p| p == *n)) {
             let keys = self.fingerprints(name).await?;
             for node in &state.nodes {
-                if self.authorize(actor, Permission::View, &state.node_resource(node)).is_ok() {
+                let resource = state.node_resource(node);
+                if self.authorize(actor, Permission::View, &resource).is_ok() {
                     let fingerprints = super::planning::fingerprints_of(&keys, node);
-                    out.push(NodeView { project: name.clone(), node: Arc::clone(node), fingerprints });
+                    let may_check = self.authorize(actor, Permission::Administer, &resource).is_ok();
+                    out.push(NodeView { project: name.clone(), node: Arc::clone(node), fingerprints, may_check });
                 }
             }
         }

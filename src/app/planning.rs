@@ -4,15 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
+use super::sign_off::{SignOff, sign_off, texts};
 use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
-use crate::domain::approval::{ApprovalPolicy, Need};
 use crate::domain::digest::Digest;
-use crate::domain::expression;
 use crate::domain::ids::{JobRef, KeyPath, NodeName, OptionName, ProjectName};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, NodeFilter};
@@ -20,7 +17,7 @@ use crate::domain::option::{
     CheckContext, Checked, CheckedValues, FieldError, OptionKind, RawValue, RawValues, validate,
 };
 use crate::domain::plan::freeze::{Ingredients, freeze};
-use crate::domain::plan::{Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
+use crate::domain::plan::{Narrowed, Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
 use crate::domain::time::Timestamp;
 use crate::store::{blobs, host_keys, secrets};
 
@@ -47,15 +44,6 @@ pub struct RunRequest {
     pub dry_run: bool,
 }
 
-/// The sign-off that a plan needs.
-#[derive(Debug, Clone)]
-pub struct SignOff {
-    /// The policy as it is now.
-    pub policy: ApprovalPolicy,
-    /// The lines that apply to this plan.
-    pub need: Vec<Need>,
-}
-
 /// A request that was looked up, checked and authorised.
 pub struct Prepared {
     pub(crate) plan: Plan,
@@ -77,7 +65,7 @@ impl App {
         let job = project.job(&request.job).ok_or_else(AppError::not_found)?.clone();
         let matched = project.matched(&job.job);
         catalogue.policy.authorize(actor, Permission::View, &project.job_resource(&job, &matched))?;
-        let nodes = chosen(project, &job, matched, request)?;
+        let (nodes, narrowed) = chosen(project, &job, matched, request)?;
         let resource = project.job_resource(&job, &nodes);
         let permit = catalogue.policy.authorize(actor, Permission::Run, &resource)?;
         if !job.job.enabled {
@@ -89,7 +77,7 @@ impl App {
         may_run_on(&catalogue, project, actor, &nodes)?;
         let values = check_values(&catalogue, project, &job, actor, &with_reason(&job, request))?;
         let reason = reason_of(request, &values);
-        let sign_off = self.sign_off(project, &job, &nodes, actor, &values)?;
+        let sign_off = sign_off(project, &job, &nodes, &actor.principal, &texts(&values))?;
         if reason.is_empty() && sign_off.as_ref().is_some_and(|s| s.policy.reasons.request_required) {
             return Err(invalid(vec![FieldError {
                 field: "reason".to_owned(),
@@ -111,6 +99,7 @@ impl App {
             job: &job.job,
             environment,
             nodes: nodes.iter().map(|n| (n.as_ref(), fingerprints_of(&fingerprints, n))).collect(),
+            narrowed,
             options,
             requester: actor.principal.clone(),
             origin: request.origin.clone(),
@@ -123,52 +112,6 @@ impl App {
             AppError::conflict("job_broken", format!("A command of this job cannot be compiled: {}", sentence(&first)))
         })?;
         Ok(Prepared { plan, permit, sign_off, blobs, job })
-    }
-
-    /// The sign-off that a run needs, or none. What cannot be decided counts as needed; a policy that is missing, or that
-    /// nobody could meet, refuses the run.
-    pub(crate) fn sign_off(
-        &self,
-        project: &ProjectState,
-        job: &StoredJob,
-        nodes: &[Arc<Node>],
-        actor: &Actor,
-        values: &CheckedValues,
-    ) -> AppResult<Option<SignOff>> {
-        let Some(name) = &job.job.approval else { return Ok(None) };
-        let policy = project.project.approvals.get(name).ok_or_else(|| {
-            let message = format!("This job needs the approval policy `{name}`, which project.yaml does not have (any more). Nothing was started; ask whoever looks after the project.");
-            AppError::conflict("policy_missing", message)
-        })?;
-        let environment = project.project.strictest(nodes.iter().map(|n| n.environment.as_ref()));
-        let options: BTreeMap<&str, &str> = values
-            .iter()
-            .filter_map(|(name, value)| match value {
-                Checked::Text(text) => Some((name.as_str(), text.as_str())),
-                _ => None,
-            })
-            .collect();
-        let scope = json!({
-            "environment": environment,
-            "project": project.project.name,
-            "job": { "name": job.job.path.name(), "group": job.job.path.group(), "id": job.id },
-            "option": options,
-            "requester": actor.principal.short(),
-            "nodes": nodes.len(),
-        });
-        // An expression that cannot be decided is taken as true: the strict answer.
-        let applies =
-            |when: &Option<String>| when.as_ref().is_none_or(|w| expression::holds(w, &scope).unwrap_or(true));
-        if !applies(&policy.when) {
-            return Ok(None);
-        }
-        let need: Vec<Need> = policy.need.iter().filter(|n| applies(&n.when)).cloned().collect();
-        if need.iter().all(|n| n.count == 0) {
-            let message =
-                format!("The approval policy `{name}` applies but names nobody who could sign, so nothing can start.");
-            return Err(AppError::conflict("policy_empty", message));
-        }
-        Ok(Some(SignOff { policy: policy.clone(), need }))
     }
 
     /// Turns checked values into what a plan may hold: text as it is, secrets and files by reference.
@@ -251,11 +194,12 @@ fn chosen(
     job: &StoredJob,
     matched: Vec<Arc<Node>>,
     request: &RunRequest,
-) -> AppResult<Vec<Arc<Node>>> {
+) -> AppResult<(Vec<Arc<Node>>, Option<Narrowed>)> {
     let Dispatch::Nodes(dispatch) = &job.job.dispatch else {
-        return local(project, request);
+        return Ok((local(project, request)?, None));
     };
     let mut nodes = matched;
+    let mut narrowed = Narrowed { by_name: false, filter: request.node_filter.clone() };
     if let Some(text) = &request.node_filter {
         let filter =
             NodeFilter::parse(text).map_err(|e| AppError::invalid("bad_node_filter", sentence(&e.to_string())))?;
@@ -272,6 +216,8 @@ fn chosen(
             let message = "This job always runs on all its nodes; its definition does not let you choose among them.";
             return Err(field("nodes", "may_not_narrow", message.to_owned()));
         }
+        // The page sends every tick; with all of them set, the job's own filter still decides.
+        narrowed.by_name = request.origin != Origin::Button || wanted.len() < known.len();
         nodes.retain(|n| wanted.iter().any(|w| w == n.name.as_str()));
     }
     if nodes.is_empty() {
@@ -285,7 +231,8 @@ fn chosen(
         };
         return Err(field("nodes", "no_nodes", message));
     }
-    Ok(nodes)
+    let some = narrowed.by_name || narrowed.filter.is_some();
+    Ok((nodes, Some(narrowed).filter(|_| some)))
 }
 
 /// The one "node" of a job without nodes: the machine that Interlock runs on, where the project allows it.
@@ -310,22 +257,33 @@ fn listed(nodes: &[Arc<Node>]) -> String {
 
 /// The right to run on every single node.
 fn may_run_on(catalogue: &Catalogue, project: &ProjectState, actor: &Actor, nodes: &[Arc<Node>]) -> AppResult<()> {
-    let needed = project.needed_on_nodes();
-    let refused: Vec<&NodeName> = nodes
-        .iter()
-        .filter(|n| n.transport == crate::domain::node::Transport::Ssh)
-        .filter(|n| catalogue.policy.authorize(actor, needed, &project.node_resource(n)).is_err())
-        .map(|n| &n.name)
-        .collect();
+    let refused = refused_nodes(catalogue, project, actor, nodes);
     if refused.is_empty() {
         return Ok(());
     }
     let names: Vec<&str> = refused.iter().take(10).map(|n| n.as_str()).collect();
+    let needed = project.needed_on_nodes();
     let message = format!(
         "You may not run on {}; `{needed}` on `node/…` is missing in access.yaml. Nothing was started.",
         names.join(", ")
     );
     Err(Refusal::new(RefusalKind::Forbidden, "forbidden_node", message).into())
+}
+
+/// The nodes that the actor may not run on.
+pub(crate) fn refused_nodes<'n>(
+    catalogue: &Catalogue,
+    project: &ProjectState,
+    actor: &Actor,
+    nodes: &'n [Arc<Node>],
+) -> Vec<&'n NodeName> {
+    let needed = project.needed_on_nodes();
+    nodes
+        .iter()
+        .filter(|n| n.transport == crate::domain::node::Transport::Ssh)
+        .filter(|n| catalogue.policy.authorize(actor, needed, &project.node_resource(n)).is_err())
+        .map(|n| &n.name)
+        .collect()
 }
 
 /// Checks the given values against the job's options, with the nodes that the caller may name.
@@ -397,48 +355,6 @@ pub(crate) fn invalid(fields: Vec<FieldError>) -> AppError {
 
 fn field(field: &str, code: &str, message: String) -> AppError {
     invalid(vec![FieldError { field: field.to_owned(), code: code.to_owned(), message }])
-}
-
-/// Whether a frozen plan still says what would be planned now; if not, why. Secrets' versions may have moved on: the plan
-/// names its own.
-pub(crate) fn still_stands(
-    catalogue: &Catalogue,
-    plan: &Plan,
-    keys: &[host_keys::HostKeyRecord],
-) -> Result<(), String> {
-    let project = catalogue.projects.get(&plan.project).ok_or("the project is gone")?;
-    let job = project.jobs.get(&plan.job.path).ok_or("the job was deleted or renamed")?;
-    if job.id != plan.job.id || job.digest != plan.job.digest {
-        return Err(format!(
-            "the job was changed (revision {} was looked at, now it is {})",
-            plan.job.revision, job.revision
-        ));
-    }
-    if let Some(policy) = &plan.policy {
-        let now = project.project.approvals.get(&policy.name).ok_or("the approval policy was removed")?;
-        if now.digest() != policy.digest {
-            return Err(format!("the approval policy {} was changed", policy.name));
-        }
-    }
-    for planned in plan.nodes.iter().filter(|n| n.transport == crate::domain::node::Transport::Ssh) {
-        let node = project.nodes.iter().find(|n| n.name == planned.name);
-        let node = node.ok_or_else(|| format!("the node {} is no longer in the inventory", planned.name))?;
-        let same = node.host == planned.host
-            && node.port == planned.port
-            && node.user == planned.user
-            && node.key == planned.key
-            && node.jumps == planned.jumps
-            && node.environment == planned.environment;
-        if !same {
-            return Err(format!("the node {} was changed in the inventory", planned.name));
-        }
-        let mut fingerprints = fingerprints_of(keys, node);
-        fingerprints.sort();
-        if fingerprints != planned.host_keys {
-            return Err(format!("the enrolled host key of the node {} was changed", planned.name));
-        }
-    }
-    Ok(())
 }
 
 /// The person behind a principal, if it is one.

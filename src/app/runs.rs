@@ -8,10 +8,11 @@ use super::App;
 use super::error::{AppError, AppResult};
 use super::planning::{Prepared, RunRequest, job_of};
 use super::record::Source;
+pub use super::run_list::{RunFilter, RunPage};
 use crate::domain::access::{Actor, Permission, Principal};
 use crate::domain::approval::RequestState;
 use crate::domain::event::EventVerdict;
-use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, NodeName, OptionName, ProjectName, RunNumber};
+use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
 use crate::domain::moment::Moment;
 use crate::domain::plan::freeze::shown;
@@ -80,38 +81,6 @@ pub struct RunDetail {
     pub may_run: bool,
 }
 
-/// Which runs somebody wants to see.
-#[derive(Debug, Clone, Default)]
-pub struct RunFilter {
-    /// Of this project.
-    pub project: Option<ProjectName>,
-    /// Of this job: its id, or group and name.
-    pub job: Option<String>,
-    /// In one of these states.
-    pub states: Vec<State>,
-    /// Asked for by this principal (`alice` means `user:alice`).
-    pub user: Option<String>,
-    /// On this node.
-    pub node: Option<NodeName>,
-    /// With this value of an option.
-    pub option: Option<(OptionName, String)>,
-    /// Asked for since.
-    pub since: Option<Timestamp>,
-    /// Before this number.
-    pub before: Option<RunNumber>,
-    /// How many; at most 200.
-    pub limit: u32,
-}
-
-/// A page of runs and where the next one begins.
-#[derive(Debug, Clone)]
-pub struct RunPage {
-    /// The runs, newest first.
-    pub runs: Vec<RunView>,
-    /// What to pass as `before` for older ones.
-    pub next: Option<RunNumber>,
-}
-
 impl App {
     /// Asks for a run. It is stored, with its plan and its sign-off, before this answers.
     ///
@@ -120,10 +89,15 @@ impl App {
     pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
         let prepared = self.prepare(actor, &request).await?;
         Moment::Accepted.reached();
-        let number = self.store_run(actor, prepared, request.dry_run, source).await?;
+        let (number, canceled) = self.store_run(actor, prepared, request.dry_run, source).await?;
         Moment::RowCommitted.reached();
+        for changed in &canceled {
+            self.live.cancel_asked(*changed);
+        }
         self.live.work_is_there();
-        self.live.run_changed(number);
+        for changed in canceled.into_iter().chain([number]) {
+            self.live.run_changed(changed);
+        }
         let run = self.db.read(move |c| rows::get(c, number)).await?;
         Ok(run.into())
     }
@@ -134,20 +108,17 @@ impl App {
         prepared: Prepared,
         dry_run: bool,
         source: &Source,
-    ) -> AppResult<RunNumber> {
+    ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
         let approval = prepared.sign_off.as_ref().filter(|_| !dry_run).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
         let own = self.own_permit(Permission::Cancel)?;
         let vault = self.vault.clone();
-        let number = self
-            .db
+        self.db
             .write(move |c| {
                 let plan = &prepared.plan;
                 let key = concurrency_key(&prepared);
-                if !dry_run {
-                    make_room(c, &own, &prepared, key.as_deref(), now)?;
-                }
+                let over = if dry_run { Vec::new() } else { make_room(c, &own, &prepared, key.as_deref(), now)? };
                 for blob in &prepared.blobs {
                     blobs::put(c, &vault, &prepared.permit, blob, now)?;
                 }
@@ -207,79 +178,14 @@ impl App {
                 });
                 let resource = format!("run:{number}");
                 recorder.note(c, &actor, &source, "run.requested", resource, Some(&plan.project), detail)?;
-                Ok::<_, AppError>(number)
-            })
-            .await?;
-        Ok(number)
-    }
-
-    /// A page of runs that the actor may see.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn runs(&self, actor: &Actor, wanted: RunFilter) -> AppResult<RunPage> {
-        let catalogue = self.catalogue().await?;
-        let limit = wanted.limit.clamp(1, 200);
-        let mut filter = rows::Filter {
-            projects: wanted.project.into_iter().collect(),
-            job: None,
-            states: wanted.states,
-            requester: wanted
-                .user
-                .as_deref()
-                .and_then(|u| Principal::parse(u).or_else(|| Principal::parse(&format!("user:{u}")))),
-            node: wanted.node,
-            option: wanted.option,
-            since: wanted.since,
-            until: None,
-        };
-        if let Some(job) = &wanted.job {
-            let found = catalogue
-                .projects
-                .iter()
-                .filter(|(name, _)| filter.projects.is_empty() || filter.projects.contains(name));
-            let found = found
-                .into_iter()
-                .find_map(|(_, p)| crate::domain::ids::JobRef::parse(job).ok().and_then(|r| p.job(&r)));
-            match found {
-                Some(stored) => filter.job = Some(stored.id.clone()),
-                None => return Ok(RunPage { runs: Vec::new(), next: None }),
-            }
-        }
-        if wanted.user.is_some() && filter.requester.is_none() {
-            return Ok(RunPage { runs: Vec::new(), next: None });
-        }
-        // What the actor may not see is left out after the query; pages are filled up from further back, a bounded way.
-        let grants: BTreeMap<ProjectName, _> = catalogue
-            .projects
-            .keys()
-            .map(|name| (name.clone(), catalogue.policy.grants(actor, Permission::View, name)))
-            .collect();
-        let mut before = wanted.before;
-        let mut runs: Vec<RunView> = Vec::new();
-        let mut next = None;
-        for _ in 0..20 {
-            let (filter, from) = (filter.clone(), before);
-            let page = self.db.read(move |c| rows::list(c, &filter, from, 200)).await?;
-            let full = page.len() == 200;
-            for record in page {
-                before = Some(record.number);
-                let resource = job_of(&record.project, &record.job_path, record.environment.as_ref());
-                let visible = grants.get(&record.project).map_or(actor.administrator, |g| g.allows(&resource));
-                if visible {
-                    if runs.len() == limit as usize {
-                        next = runs.last().map(|r| r.number);
-                        return Ok(RunPage { runs, next });
-                    }
-                    runs.push(record.into());
+                for old in &over {
+                    let detail = json!({ "from": old.from, "to": old.to, "because_of": number });
+                    let resource = format!("run:{}", old.number);
+                    recorder.note(c, &actor, &source, "run.cancel_requested", resource, Some(&plan.project), detail)?;
                 }
-            }
-            if !full {
-                return Ok(RunPage { runs, next });
-            }
-        }
-        next = before;
-        Ok(RunPage { runs, next })
+                Ok::<_, AppError>((number, over.into_iter().map(|old| old.number).collect()))
+            })
+            .await
     }
 
     /// The run's record, if the actor may see it.
@@ -384,21 +290,29 @@ impl App {
     }
 }
 
-/// Holds the job's limit: refuses, or cancels what is under way, or lets the run queue (the dispatcher waits then).
+/// A run that was canceled to make room for a newer one.
+struct Canceled {
+    number: RunNumber,
+    from: State,
+    to: State,
+}
+
+/// Holds the job's limit: refuses, or cancels what is under way, or lets the run queue (the dispatcher waits then). The
+/// runs that it canceled.
 fn make_room(
     c: &mut Conn,
     own: &crate::domain::access::Permit,
     prepared: &Prepared,
     key: Option<&str>,
     now: Timestamp,
-) -> AppResult<()> {
-    let (Some(limit), Some(key)) = (&prepared.job.job.concurrency, key) else { return Ok(()) };
+) -> AppResult<Vec<Canceled>> {
+    let (Some(limit), Some(key)) = (&prepared.job.job.concurrency, key) else { return Ok(Vec::new()) };
     let under_way = rows::under_way(c, key)?;
     if under_way.len() < usize::try_from(limit.limit).unwrap_or(usize::MAX) {
-        return Ok(());
+        return Ok(Vec::new());
     }
     match limit.when_busy {
-        WhenBusy::Queue => Ok(()),
+        WhenBusy::Queue => Ok(Vec::new()),
         WhenBusy::Refuse => {
             let names: Vec<String> = under_way.iter().take(5).map(|r| format!("#{}", r.number)).collect();
             let message = format!(
@@ -409,19 +323,16 @@ fn make_room(
             Err(AppError::conflict("busy", message))
         }
         WhenBusy::CancelRunning => {
+            let mut canceled = Vec::new();
             for run in under_way {
                 if let Ok((to, _)) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now) {
                     let reason = "Canceled because a newer run of the same job was asked for.".to_owned();
-                    rows::transition(
-                        c,
-                        own,
-                        run.number,
-                        &rows::Change { from: run.state, to, reason, fence: None },
-                        now,
-                    )?;
+                    let change = rows::Change { from: run.state, to, reason, fence: None };
+                    rows::transition(c, own, run.number, &change, now)?;
+                    canceled.push(Canceled { number: run.number, from: run.state, to });
                 }
             }
-            Ok(())
+            Ok(canceled)
         }
     }
 }

@@ -140,9 +140,9 @@ impl App {
     /// Ends a session of the actor.
     ///
     /// # Errors
-    /// When the database cannot be written.
+    /// Not found for who has no sessions; when the database cannot be written.
     pub async fn sign_out(&self, actor: &Actor, session: &str, source: &Source) -> AppResult<()> {
-        let Principal::User(user) = actor.principal.clone() else { return Ok(()) };
+        let Principal::User(user) = actor.principal.clone() else { return Err(AppError::not_found()) };
         let permit =
             self.authorize(actor, crate::domain::access::Permission::Edit, &Resource::Account { name: user.clone() })?;
         let id = Digest::parse(session)?;

@@ -87,7 +87,7 @@ impl App {
             Principal::User(name) => {
                 Ok(self.authorize(actor, Permission::Edit, &Resource::Account { name: name.clone() })?)
             }
-            Principal::Service(_) => Ok(self.authorize(actor, Permission::Administer, &Resource::System)?),
+            Principal::Service(_) => self.may_change_accounts(actor),
             Principal::Operator(_) | Principal::System => Err(AppError::not_found()),
         }
     }

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
-use super::planning::{key_is_usable, still_stands};
+use super::planning::key_is_usable;
 use super::record::act;
-use super::signed::still_signed;
+use super::standing::may_start;
 use crate::domain::access::{Permission, Permit, Principal};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
@@ -121,10 +121,7 @@ impl App {
                 let keys = crate::store::host_keys::list(c, &run.project)?;
                 let read = Plan::read_verified(&text, &digest).map_err(|e| (RunEvent::Voided, e.to_string()));
                 let fits = read.and_then(|plan| {
-                    if plan.policy.is_some() {
-                        still_signed(c, &catalogue, &run, now)?;
-                        still_stands(&catalogue, &plan, &keys).map_err(|why| (RunEvent::Voided, why))?;
-                    }
+                    may_start(c, &catalogue, &run, &plan, &keys, now)?;
                     Ok(plan)
                 });
                 let (event, reason) = match &fits {
@@ -295,7 +292,7 @@ impl App {
         let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
         events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
         events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
-        let count = events.len();
+        let mut count = 0;
         for (number, event, reason) in events {
             let (permit, recorder) = (permit.clone(), recorder.clone());
             let done = self
@@ -321,7 +318,10 @@ impl App {
                 })
                 .await;
             match done {
-                Ok(()) => self.live.run_changed(number),
+                Ok(()) => {
+                    count += 1;
+                    self.live.run_changed(number);
+                }
                 // Somebody decided at the same moment; they were first.
                 Err(AppError::Refused(_)) => {}
                 Err(fault) => return Err(fault),

@@ -38,7 +38,7 @@ pub(super) async fn run(global: &Global, options: Options) -> Done {
             .map(|(folder, plan)| {
                 let changes: Vec<_> = plan
                     .iter()
-                    .map(|c| json!({ "kind": c.kind.as_str(), "name": c.name, "action": c.action.as_str(), "diff": c.diff }))
+                    .map(|c| json!({ "kind": c.kind.as_str(), "name": c.name, "action": c.action.as_str(), "diff": c.diff, "warning": c.warning }))
                     .collect();
                 json!({ "project": folder.project, "applied": !options.plan, "changes": changes })
             })
@@ -85,6 +85,9 @@ fn print(folder: &folder::Folder, plan: &[DefinitionChange], only_plan: bool) {
         out::line(&format!("  {} {} {}", change.action.as_str(), change.kind.as_str(), change.name));
         for line in change.diff.lines().filter(|_| change.action == ChangeAction::Update) {
             out::line(&format!("    {line}"));
+        }
+        if let Some(warning) = &change.warning {
+            out::warn(warning);
         }
     }
     let count = |action| plan.iter().filter(|c| c.action == action).count();

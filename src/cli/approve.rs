@@ -1,8 +1,10 @@
 //! `interlock approve` and `reject`: a person decides, with their password, by the same rules as on the page.
 
 use clap::Args;
+use serde_json::{Value, json};
 
-use super::{Done, Failure, Global, out, start, user};
+use super::remote::Remote;
+use super::{Done, Failure, Format, Global, out, start, user};
 use crate::app::approvals::Decision;
 use crate::domain::approval::Verdict;
 use crate::domain::digest::Digest;
@@ -27,6 +29,9 @@ pub(super) struct Options {
 }
 
 pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Done {
+    if global.server.is_some() {
+        return on_server(global, &options, approve);
+    }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let number = RunNumber::parse(&options.number)?;
     let run = app.run_state(&start::operator(), number).await?;
@@ -35,11 +40,7 @@ pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Don
     };
     let Some(digest) = options.digest else {
         let detail = app.approval(&start::operator(), id).await?;
-        out::line(&serde_json::to_string_pretty(&detail.plan).unwrap_or_default());
-        out::line(&format!("digest {}", detail.view.digest));
-        return Err(Failure::Usage(
-            "this is what will run; decide by adding `--digest` with the digest above".to_owned(),
-        ));
+        return show(global, &json!(detail.plan), &json!(detail.view.digest));
     };
     let digest = Digest::parse(&digest)?;
     let signed_in =
@@ -49,6 +50,48 @@ pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Don
     let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
     let outcome = app.decide(&session.actor, id, Decision { verdict, digest, reason: options.reason }, "cli").await;
     app.sign_out(&session.actor, &session.id, "cli").await?;
-    out::line(&format!("#{number} is {}", outcome?.state.as_str()));
+    decided(global, number, outcome?.state.as_str());
     Ok(())
+}
+
+/// The same over the API, in a session of the person's own: a token never signs.
+fn on_server(global: &Global, options: &Options, approve: bool) -> Done {
+    let number = RunNumber::parse(&options.number)?;
+    let request = |server: &Remote| -> Result<String, Failure> {
+        let run = server.get(&format!("/runs/{number}"))?;
+        let id = run.get("approval").and_then(Value::as_str);
+        id.map(str::to_owned).ok_or_else(|| Failure::Usage(format!("run #{number} needs no signature")))
+    };
+    let Some(digest) = &options.digest else {
+        let Some(server) = Remote::of(global)? else { return Ok(()) };
+        let found = server.get(&format!("/approvals/{}", request(&server)?))?;
+        let part = |name: &str| found.get(name).cloned().unwrap_or_default();
+        return show(global, &part("plan"), &part("digest"));
+    };
+    let digest = Digest::parse(digest)?;
+    let Some(mut server) = Remote::named(global)? else { return Ok(()) };
+    server.sign_in(&options.user, &user::password(options.password_stdin)?)?;
+    let verdict = if approve { "approve" } else { "reject" };
+    let body = json!({ "decision": verdict, "digest": digest, "reason": options.reason });
+    let outcome = request(&server).and_then(|id| server.post(&format!("/approvals/{id}/decision"), &body));
+    server.sign_out()?;
+    let outcome = outcome?;
+    decided(global, number, outcome.get("state").and_then(Value::as_str).unwrap_or_default());
+    Ok(())
+}
+
+fn decided(global: &Global, number: RunNumber, state: &str) {
+    out::done(global, &format!("#{number} is {state}"), &json!({ "number": number, "state": state }));
+}
+
+/// Shows what will run. Nothing is decided.
+fn show(global: &Global, plan: &Value, digest: &Value) -> Done {
+    if global.format == Format::Json {
+        out::json(&json!({ "plan": plan, "digest": digest }));
+    } else {
+        out::line(&serde_json::to_string_pretty(plan).unwrap_or_default());
+        out::line(&format!("digest {}", digest.as_str().unwrap_or_default()));
+    }
+    out::note("this is what will run; nothing is decided yet. Decide by adding `--digest` with the digest above");
+    Err(Failure::Incomplete)
 }

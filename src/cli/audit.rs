@@ -25,8 +25,17 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let outcome = app.verify_audit(&start::operator(), anchor).await?;
     match (&outcome, global.format) {
-        (Ok(entries), Format::Json) => out::json(&json!({ "intact": true, "entries": entries })),
-        (Ok(entries), Format::Text) => out::line(&format!("intact: {entries} entries")),
+        (Ok(intact), Format::Json) => {
+            out::json(&json!({ "intact": true, "entries": intact.entries, "anchor_begun_again": intact.begun_again }));
+        }
+        (Ok(intact), Format::Text) => {
+            out::line(&format!("intact: {} entries", intact.entries));
+            for entry in &intact.begun_again {
+                out::warn(&format!(
+                    "the file of signed heads was missing at entry {entry} and was begun again; compare with a copy by --anchor"
+                ));
+            }
+        }
         (Err(broken), Format::Json) => out::json(&json!({ "intact": false, "problem": broken.to_string() })),
         (Err(broken), Format::Text) => out::line(&format!("BROKEN: {broken}")),
     }

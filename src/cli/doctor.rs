@@ -2,18 +2,20 @@
 
 use std::process::{Command, Stdio};
 
+use serde_json::json;
+
 use super::limits::{self, OpenFiles};
-use super::{Done, Failure, Global, out, start};
+use super::{Done, Failure, Format, Global, out, start};
 
 pub(super) async fn run(global: &Global) -> Done {
-    let mut wrong = 0;
+    let mut checks = Vec::new();
     let mut say = |good: bool, what: &str, mend: &str| {
-        if good {
-            out::line(&format!("ok    {what}"));
-        } else {
-            wrong += 1;
-            out::line(&format!("WRONG {what}\n      {mend}"));
+        match (global.format, good) {
+            (Format::Json, _) => {}
+            (Format::Text, true) => out::line(&format!("ok    {what}")),
+            (Format::Text, false) => out::line(&format!("WRONG {what}\n      {mend}")),
         }
+        checks.push((good, what.to_owned(), mend.to_owned()));
     };
     for program in ["ssh", "ssh-agent", "ssh-add", "ssh-keyscan"] {
         let there =
@@ -44,7 +46,7 @@ pub(super) async fn run(global: &Global) -> Done {
             );
             let outcome = app.verify_audit(&start::operator(), None).await;
             let (good, told) = match outcome {
-                Ok(Ok(entries)) => (true, format!("{entries} entries")),
+                Ok(Ok(intact)) => (true, format!("{} entries", intact.entries)),
                 Ok(Err(broken)) => (false, broken.to_string()),
                 Err(error) => (false, error.to_string()),
             };
@@ -60,5 +62,13 @@ pub(super) async fn run(global: &Global) -> Done {
             }
         }
     }
-    if wrong > 0 { Err(Failure::Failed) } else { Ok(()) }
+    let well = checks.iter().all(|(good, ..)| *good);
+    if global.format == Format::Json {
+        let checks: Vec<_> = checks
+            .into_iter()
+            .map(|(good, what, mend)| json!({ "good": good, "what": what, "mend": (!good).then_some(mend) }))
+            .collect();
+        out::json(&json!({ "good": well, "checks": checks }));
+    }
+    if well { Ok(()) } else { Err(Failure::Failed) }
 }

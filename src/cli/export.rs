@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde_json::json;
 
-use super::{Done, Failure, Global, out, start};
+use super::{Done, Failure, Format, Global, out, start};
 use crate::domain::ids::ProjectName;
 
 #[derive(Debug, Args)]
@@ -21,16 +22,26 @@ pub(super) async fn run(global: &Global, options: Options) -> Done {
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let only = options.project.as_deref().map(ProjectName::parse).transpose()?;
     let catalogue = app.catalogue().await?;
+    if let Some(name) = only.as_ref().filter(|o| !catalogue.projects.contains_key(*o)) {
+        return Err(Failure::Usage(format!("there is no project {name}")));
+    }
+    let mut exported = Vec::new();
     for name in catalogue.projects.keys().filter(|n| only.as_ref().is_none_or(|o| o == *n)) {
         let root = options.dir.join(name.as_str());
         let files = app.export(&start::operator(), name).await?;
-        let count = files.len();
+        let names: Vec<String> = files.iter().map(|(path, _)| path.clone()).collect();
         for (relative, text) in files {
             let path = root.join(&relative);
             let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, text));
             written.map_err(|e| Failure::Broken(format!("{} cannot be written: {e}", path.display())))?;
         }
-        out::line(&format!("{name}: {count} files in {}", root.display()));
+        if global.format == Format::Text {
+            out::line(&format!("{name}: {} files in {}", names.len(), root.display()));
+        }
+        exported.push(json!({ "project": name, "folder": root, "files": names }));
+    }
+    if global.format == Format::Json {
+        out::json(&json!({ "projects": exported }));
     }
     Ok(())
 }

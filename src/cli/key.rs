@@ -54,7 +54,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
                 Type::Secret => SecretKind::Secret,
             };
             let version = app.put_key(&actor, path.clone(), kind, SecretText::new(value), "cli").await?;
-            out::line(&format!("{path} version {version}"));
+            out::done(global, &format!("{path} version {version}"), &json!({ "path": path, "version": version }));
         }
         Command::List => {
             let keys = app.keys(&actor).await?;
@@ -79,7 +79,7 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
         Command::Delete { path } => {
             let path = KeyPath::parse(&path)?;
             app.delete_key(&actor, path.clone(), "cli").await?;
-            out::line(&format!("deleted {path}"));
+            out::done(global, &format!("deleted {path}"), &json!({ "path": path, "done": "deleted" }));
         }
     }
     Ok(())

@@ -7,13 +7,17 @@ mod approve;
 mod audit;
 mod check;
 mod demo;
+#[cfg(debug_assertions)]
+mod die;
 mod doctor;
 mod export;
 mod folder;
+mod import;
 mod key;
 mod limits;
 mod node;
 mod out;
+mod reach;
 mod remote;
 mod rule;
 mod run;
@@ -76,6 +80,8 @@ enum Command {
     Apply(apply::Options),
     /// Write a project's definitions out as a folder
     Export(export::Options),
+    /// Convert Rundeck's job files to Interlock's form
+    Import(import::Options),
     /// Run a job and follow its output
     Run(run::Options),
     /// List runs
@@ -118,6 +124,8 @@ enum Failure {
     Refused(AppError),
     /// A check or run failed; what there is to say was said: exit code 1.
     Failed,
+    /// Something is still to be said on the command line; what there is to say was said: exit code 2.
+    Incomplete,
     /// The command cannot be understood: exit code 2.
     Usage(String),
     /// Something is in the way: exit code 1.
@@ -160,22 +168,29 @@ pub fn main() -> ExitCode {
         out::warn(&format!("core dumps could not be turned off: {error}"));
     }
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let documents = cli.global.format == Format::Json;
     match run_command(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Failed) => ExitCode::from(1),
+        Err(Failure::Incomplete) => ExitCode::from(2),
         Err(Failure::Refused(error)) => {
             out::refusal(&error);
+            if let Some(refusal) = error.refusal().filter(|_| documents) {
+                out::error_document(&refusal.code, &refusal.message, &refusal.fields);
+            }
             ExitCode::from(3)
         }
-        Err(Failure::Usage(message)) => {
-            out::error(&message);
-            ExitCode::from(2)
-        }
-        Err(Failure::Broken(message)) => {
-            out::error(&message);
-            ExitCode::from(1)
-        }
+        Err(Failure::Usage(message)) => told(documents, "usage", &message, 2),
+        Err(Failure::Broken(message)) => told(documents, "broken", &message, 1),
     }
+}
+
+fn told(documents: bool, code: &str, message: &str, exit: u8) -> ExitCode {
+    out::error(message);
+    if documents {
+        out::error_document(code, message, &[]);
+    }
+    ExitCode::from(exit)
 }
 
 fn run_command(cli: Cli) -> Done {
@@ -183,6 +198,7 @@ fn run_command(cli: Cli) -> Done {
     match cli.command {
         Command::Check(options) => check::run(&global, &options),
         Command::Rule(command) => rule::run(&global, command),
+        Command::Import(options) => import::run(&global, &options),
         Command::Serve(options) => serve::run(global, options),
         Command::Demo(options) => demo::run(options),
         other => start::block_on(async move {
@@ -202,7 +218,9 @@ fn run_command(cli: Cli) -> Done {
                 Command::Node(command) => node::run(&global, command).await,
                 Command::Why(options) => why::run(&global, options).await,
                 Command::Doctor => doctor::run(&global).await,
-                Command::Check(_) | Command::Rule(_) | Command::Serve(_) | Command::Demo(_) => Ok(()),
+                Command::Check(_) | Command::Rule(_) | Command::Import(_) | Command::Serve(_) | Command::Demo(_) => {
+                    Ok(())
+                }
             }
         }),
     }

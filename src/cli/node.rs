@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::{Done, Failure, Format, Global, out, start};
 use crate::app::App;
+use crate::app::error::AppError;
 use crate::app::nodes::{AcceptedKey, NodeView};
 use crate::domain::ids::{NodeName, ProjectName};
+use crate::domain::node::Node;
+use crate::exec::Target;
 use crate::exec::enrol::{self, HostKey};
 
 #[derive(Debug, Subcommand)]
@@ -59,16 +62,21 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
         }
         Command::Enrol { names, project, accept, yes } => {
             let mut failed = false;
+            let mut done = Vec::new();
             for name in names {
                 let view = find(&app, &NodeName::parse(&name)?, project.as_deref()).await?;
-                match one(&app, &view, accept.as_deref(), yes).await {
-                    Ok(()) => {}
+                match one(global, &app, &view, accept.as_deref(), yes).await {
+                    Ok(keys) => done.push(json!({ "node": name, "trusted": keys })),
                     Err(Failure::Broken(message)) => {
                         out::error(&message);
+                        done.push(json!({ "node": name, "trusted": [], "error": message }));
                         failed = true;
                     }
                     Err(other) => return Err(other),
                 }
+            }
+            if global.format == Format::Json {
+                out::json(&json!({ "items": done }));
             }
             if failed { Err(Failure::Failed) } else { Ok(()) }
         }
@@ -90,15 +98,21 @@ async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeV
     }
 }
 
-async fn one(app: &App, view: &NodeView, accept: Option<&str>, yes: bool) -> Done {
+/// Enrols one node; the fingerprints that are trusted now.
+async fn one(
+    global: &Global,
+    app: &App,
+    view: &NodeView,
+    accept: Option<&str>,
+    yes: bool,
+) -> Result<Vec<String>, Failure> {
+    let say = |text: &str| if global.format == Format::Text { out::line(text) } else { out::note(text) };
     let node = &view.node;
-    let keys = enrol::scan(&node.host, node.port, &node.jumps, node.user.as_ref())
-        .await
-        .map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
-    out::line(&format!("{} ({}:{})", node.name, node.host, node.port));
+    let keys = scan(app, &view.project, node).await.map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
+    say(&format!("{} ({}:{})", node.name, node.host, node.port));
     for key in &keys {
         let known = if view.fingerprints.contains(&key.fingerprint) { "  (trusted already)" } else { "" };
-        out::line(&format!("  {} {}{known}", key.kind, key.fingerprint));
+        say(&format!("  {} {}{known}", key.kind, key.fingerprint));
     }
     if !view.fingerprints.is_empty() && !keys.iter().any(|k| view.fingerprints.contains(&k.fingerprint)) {
         out::warn(&format!(
@@ -115,16 +129,47 @@ async fn one(app: &App, view: &NodeView, accept: Option<&str>, yes: bool) -> Don
         return Err(Failure::Broken(format!("{} does not show the key {}", node.name, accept.unwrap_or_default())));
     }
     if accept.is_none() && !yes && !agreed()? {
-        out::line("  not trusted");
-        return Ok(());
+        say("  not trusted");
+        return Ok(Vec::new());
     }
+    let trusted = chosen.iter().map(|k| k.fingerprint.clone()).collect();
     let keys = chosen
         .into_iter()
         .map(|k| AcceptedKey { kind: k.kind, base64: k.base64, fingerprint: k.fingerprint })
         .collect();
     app.enrol(&start::operator(), &view.project, &node.name, keys, "cli").await?;
-    out::line("  trusted");
-    Ok(())
+    say("  trusted");
+    Ok(trusted)
+}
+
+/// The keys that a node shows; a sentence that says why there are none.
+pub(super) async fn scan(app: &App, project: &ProjectName, node: &Node) -> Result<Vec<HostKey>, String> {
+    let mut target = Target {
+        node: node.name.clone(),
+        host: node.host.clone(),
+        port: node.port,
+        user: node.user.clone(),
+        jumps: node.jumps.clone(),
+        known_hosts: String::new(),
+        key: None,
+        key_id: node.key.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    // A node that is reached directly is asked without signing in anywhere.
+    if !node.jumps.is_empty() {
+        let refused = |e: AppError| e.to_string();
+        for record in app.trusted_keys(project).await.map_err(refused)? {
+            let (Ok(key), Ok(port)) = (HostKey::new(&record.kind, &record.key_base64), u16::try_from(record.port))
+            else {
+                continue;
+            };
+            target.known_hosts.push_str(&key.known_hosts_line(&record.host, port));
+            target.known_hosts.push('\n');
+        }
+        if let Some(path) = &node.key {
+            target.key = Some(app.key_value(project, path, None).await.map_err(refused)?);
+        }
+    }
+    enrol::scan(&target).await.map_err(|e| e.to_string())
 }
 
 fn agreed() -> Result<bool, Failure> {

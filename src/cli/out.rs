@@ -1,8 +1,11 @@
-//! What commands print: results on standard output, everything else on standard error.
+//! What commands print: results on standard output, everything else on standard error. With `--format json` standard
+//! output is one document, the result or `{"error": …}`; `log` and nothing else prints a document a line.
 
 use std::io::Write;
 
+use super::{Format, Global};
 use crate::app::error::AppError;
+use crate::domain::option::FieldError;
 
 /// A line of the result. A reader that went away (`| head`) is no error.
 pub(super) fn line(text: &str) {
@@ -39,6 +42,19 @@ pub(super) fn refusal(refused: &AppError) {
             note(&format!("  {}: {}", field.field, field.message));
         }
     }
+}
+
+/// The result of an act: a sentence, or a document.
+pub(super) fn done(global: &Global, sentence: &str, document: &serde_json::Value) {
+    match global.format {
+        Format::Text => line(sentence),
+        Format::Json => json(document),
+    }
+}
+
+/// Why it went wrong, as the one document of standard output, for who asked for documents.
+pub(super) fn error_document(code: &str, message: &str, fields: &[FieldError]) {
+    json(&serde_json::json!({ "error": { "code": code, "message": message, "fields": fields } }));
 }
 
 /// A JSON document.

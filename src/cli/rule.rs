@@ -18,10 +18,28 @@ pub(super) enum Command {
         /// The trigger's payload, JSON
         event: PathBuf,
     },
+    /// Hold a rule against stored events
+    Backtest {
+        /// The rule's file
+        rule: PathBuf,
+        /// How far back
+        #[arg(long, value_name = "14d", default_value = "14d")]
+        since: String,
+    },
 }
 
 pub(super) fn run(_: &Global, command: Command) -> Done {
-    let Command::Test { rule, event } = command;
+    let (rule, event) = match command {
+        Command::Test { rule, event } => (rule, event),
+        Command::Backtest { rule, since } => {
+            crate::domain::time::Seconds::parse(&since)?;
+            return Err(Failure::Usage(format!(
+                "rules do not act yet in this version, so there is nothing to hold {} against; `interlock rule test {} EVENT.json` holds it against one event",
+                rule.display(),
+                rule.display()
+            )));
+        }
+    };
     let read = |path: &PathBuf| {
         std::fs::read(path).map_err(|e| Failure::Usage(format!("{} cannot be read: {e}", path.display())))
     };

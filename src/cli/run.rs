@@ -75,21 +75,14 @@ pub(super) async fn run(global: &Global, options: Options) -> Done {
     if run.state == State::PendingApproval {
         out::note("waiting for a signature; Ctrl-C leaves, the request stays");
     }
-    let run = follow(&app, run.number).await?;
+    let run = follow(global, &app, run.number).await?;
     finish(global, &run)
 }
 
 /// The same over the API: the server carries the run out.
 fn on_server(global: &Global, server: &Remote, options: &Options) -> Done {
-    let projects = server.get("/projects")?;
-    let names = projects.get("items").and_then(Value::as_array).into_iter().flatten();
-    let names: Vec<&str> = names.filter_map(|p| p.get("name").and_then(Value::as_str)).collect();
-    let project = match (options.project.as_deref(), names.as_slice()) {
-        (Some(project), _) => project,
-        (None, [one]) => one,
-        (None, _) => return Err(Failure::Usage(format!("say which project with `--project P`: {}", names.join(", ")))),
-    };
     JobRef::parse(&options.job)?;
+    let project = find_on_server(server, &options.job, options.project.as_deref())?;
     let mut values = serde_json::Map::new();
     for (name, value) in options_of(&options.options).map_err(Failure::Usage)? {
         if values.insert(name.clone(), Value::from(value)).is_some() {
@@ -104,7 +97,7 @@ fn on_server(global: &Global, server: &Remote, options: &Options) -> Done {
         |run: &Value| run.get("state").and_then(Value::as_str).and_then(State::parse).unwrap_or(State::Unknown);
     out::note(&format!("#{number} {}", state_of(&run)));
     if !options.no_follow && !state_of(&run).is_terminal() {
-        run = server.follow(&number)?;
+        run = server.follow(global, &number)?;
     }
     let why = run.get("end_reason").and_then(Value::as_str).unwrap_or_default().to_owned();
     if global.format == Format::Json {
@@ -117,6 +110,41 @@ fn on_server(global: &Global, server: &Remote, options: &Options) -> Done {
     outcome(state_of(&run))
 }
 
+/// The project that has the job, as far as the token shows.
+fn find_on_server(server: &Remote, job: &str, project: Option<&str>) -> Result<String, Failure> {
+    let names: Vec<String> = match project {
+        Some(project) => vec![ProjectName::parse(project)?.to_string()],
+        None => {
+            let projects = server.get("/projects")?;
+            let names = projects.get("items").and_then(Value::as_array).into_iter().flatten();
+            names.filter_map(|p| p.get("name").and_then(Value::as_str)).map(str::to_owned).collect()
+        }
+    };
+    let mut with = Vec::new();
+    for name in names {
+        match server.get(&format!("/projects/{name}/jobs/{}", encoded(job))) {
+            Ok(_) => with.push(name),
+            Err(Failure::Refused(refused)) if refused.refusal().is_some_and(|r| r.code == "not_found") => {}
+            Err(other) => return Err(other),
+        }
+    }
+    one_of(job, project, with)
+}
+
+/// The one project of several that has a job.
+fn one_of(job: &str, asked: Option<&str>, mut with: Vec<String>) -> Result<String, Failure> {
+    match (with.pop(), with.is_empty(), asked) {
+        (Some(one), true, _) => Ok(one),
+        (Some(last), false, _) => {
+            with.push(last);
+            let names = with.join(", ");
+            Err(Failure::Usage(format!("several projects have a job `{job}` ({names}); say which with `--project P`")))
+        }
+        (None, _, Some(project)) => Err(Failure::Usage(format!("the project {project} has no job `{job}`"))),
+        (None, _, None) => Err(Failure::Usage(format!("no project has a job `{job}`"))),
+    }
+}
+
 /// A job's name as part of an address: its slashes stay.
 fn encoded(job: &str) -> String {
     job.replace(' ', "%20").replace('+', "%2B")
@@ -126,26 +154,18 @@ fn encoded(job: &str) -> String {
 async fn find(app: &App, job: &str, project: Option<&str>) -> Result<(ProjectName, JobRef), Failure> {
     let reference = JobRef::parse(job)?;
     let catalogue = app.catalogue().await?;
-    if let Some(project) = project {
-        return Ok((ProjectName::parse(project)?, reference));
-    }
-    let with: Vec<&ProjectName> =
-        catalogue.projects.iter().filter(|(_, p)| p.job(&reference).is_some()).map(|(n, _)| n).collect();
-    match with.as_slice() {
-        [one] => Ok(((*one).clone(), reference)),
-        [] => Err(Failure::Usage(format!("no project has a job `{job}`"))),
-        several => {
-            let names: Vec<&str> = several.iter().map(|p| p.as_str()).collect();
-            Err(Failure::Usage(format!(
-                "several projects have a job `{job}` ({}); say which with `--project P`",
-                names.join(", ")
-            )))
-        }
-    }
+    let asked = project.map(ProjectName::parse).transpose()?;
+    let with = catalogue
+        .projects
+        .iter()
+        .filter(|(name, _)| asked.as_ref().is_none_or(|a| a == *name))
+        .filter(|(_, p)| p.job(&reference).is_some())
+        .map(|(name, _)| name.to_string());
+    Ok((ProjectName::parse(&one_of(job, project, with.collect())?)?, reference))
 }
 
 /// Follows a run to its end, carrying it out here unless a server is faster.
-async fn follow(app: &Arc<App>, number: RunNumber) -> Result<RunView, Failure> {
+async fn follow(global: &Global, app: &Arc<App>, number: RunNumber) -> Result<RunView, Failure> {
     let actor = start::operator();
     let (executors, ssh) = start::executors(app)?;
     let engine = Engine::new(Arc::clone(app), executors).only(number);
@@ -153,11 +173,11 @@ async fn follow(app: &Arc<App>, number: RunNumber) -> Result<RunView, Failure> {
     loop {
         engine.step().await?;
         let run = app.run_state(&actor, number).await?;
-        offset = print_log(app, number, offset).await?;
+        offset = print_log(global, app, number, offset, false).await?;
         if run.state.is_terminal() {
             engine.settle().await;
             ssh.close().await;
-            print_log(app, number, offset).await?;
+            print_log(global, app, number, offset, false).await?;
             return Ok(app.run_state(&actor, number).await?);
         }
         let mut changes = app.live.runs();
@@ -166,22 +186,61 @@ async fn follow(app: &Arc<App>, number: RunNumber) -> Result<RunView, Failure> {
     }
 }
 
-/// Prints what came since; where it ends.
-pub(super) async fn print_log(app: &App, number: RunNumber, mut offset: u64) -> Result<u64, Failure> {
+/// Prints what came since; where it ends. Whole entries are documents when documents are asked for; beside another result
+/// the output goes to standard error then.
+pub(super) async fn print_log(
+    global: &Global,
+    app: &App,
+    number: RunNumber,
+    mut offset: u64,
+    entries: bool,
+) -> Result<u64, Failure> {
     loop {
         let (_, page) =
             app.log(&start::operator(), number, log::From::Offset(offset), 1_000, Wanted::default()).await?;
         for entry in &page.entries {
-            let text = String::from_utf8_lossy(&entry.line.bytes);
-            match entry.line.stream {
-                log::Stream::System => out::note(&format!("{} | {text}", entry.line.node)),
-                log::Stream::Stdout | log::Stream::Stderr => out::line(&format!("{} | {text}", entry.line.node)),
-            }
+            let line = LogLine {
+                offset: entry.offset,
+                time: json!(entry.line.at),
+                node: entry.line.node.to_string(),
+                step: entry.line.step.to_string(),
+                stream: entry.line.stream.as_str().to_owned(),
+                text: String::from_utf8_lossy(&entry.line.bytes).into_owned(),
+            };
+            line.print(global, entries);
         }
         if page.entries.is_empty() {
             return Ok(page.next);
         }
         offset = page.next;
+    }
+}
+
+/// A line of output, from here or from a server.
+pub(super) struct LogLine {
+    pub(super) offset: u64,
+    pub(super) time: Value,
+    pub(super) node: String,
+    pub(super) step: String,
+    pub(super) stream: String,
+    pub(super) text: String,
+}
+
+impl LogLine {
+    /// Prints it: `entries` says that the log is the result itself.
+    pub(super) fn print(&self, global: &Global, entries: bool) {
+        let text = format!("{} | {}", self.node, self.text);
+        match global.format {
+            Format::Json if entries => {
+                let document = json!({
+                    "offset": self.offset, "time": self.time, "node": self.node, "step": self.step,
+                    "stream": self.stream, "text": self.text,
+                });
+                out::line(&document.to_string());
+            }
+            Format::Text if self.stream != "system" => out::line(&text),
+            Format::Json | Format::Text => out::note(&text),
+        }
     }
 }
 

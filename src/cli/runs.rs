@@ -38,15 +38,15 @@ pub(super) struct CancelOptions {
 }
 
 pub(super) async fn list(global: &Global, options: Options) -> Done {
-    if let Some(server) = Remote::of(global)? {
-        return list_on_server(global, &server, &options);
-    }
-    let app = start::app(global, "http://127.0.0.1:4440").await?;
     let states = match options.state.as_deref() {
         None => Vec::new(),
         Some(word) => vec![State::parse(word).ok_or_else(|| Failure::Usage(format!("`{word}` is no state of a run")))?],
     };
     let project = options.project.as_deref().map(ProjectName::parse).transpose()?;
+    if let Some(server) = Remote::of(global)? {
+        return list_on_server(global, &server, &options);
+    }
+    let app = start::app(global, "http://127.0.0.1:4440").await?;
     let filter = RunFilter { project, job: options.job, states, limit: options.limit, ..RunFilter::default() };
     let page = app.runs(&start::operator(), filter).await?;
     if global.format == Format::Json {
@@ -99,21 +99,23 @@ fn list_on_server(global: &Global, server: &Remote, options: &Options) -> Done {
 pub(super) async fn log(global: &Global, options: LogOptions) -> Done {
     if let Some(server) = Remote::of(global)? {
         let number = RunNumber::parse(&options.number)?;
-        return server.print_log(&number.to_string(), 0).map(|_| ());
+        return server.print_log(global, &number.to_string(), 0, true).map(|_| ());
     }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
-    run::print_log(&app, RunNumber::parse(&options.number)?, 0).await.map(|_| ())
+    run::print_log(global, &app, RunNumber::parse(&options.number)?, 0, true).await.map(|_| ())
 }
 
 pub(super) async fn cancel(global: &Global, options: CancelOptions) -> Done {
     if let Some(server) = Remote::of(global)? {
         let number = RunNumber::parse(&options.number)?;
         let run = server.post(&format!("/runs/{number}/cancel"), &json!({}))?;
-        out::line(&format!("#{number} {}", run.get("state").and_then(Value::as_str).unwrap_or_default()));
+        let state = run.get("state").and_then(Value::as_str).unwrap_or_default();
+        out::done(global, &format!("#{number} {state}"), &json!({ "number": number, "state": state }));
         return Ok(());
     }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let run = app.cancel_run(&start::operator(), RunNumber::parse(&options.number)?, "cli").await?;
-    out::line(&format!("#{} {}", run.number, run.state));
+    let document = json!({ "number": run.number, "state": run.state });
+    out::done(global, &format!("#{} {}", run.number, run.state), &document);
     Ok(())
 }

@@ -1,10 +1,11 @@
 //! `interlock serve`: the server with its loops.
 
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::limits::{self, OpenFiles};
@@ -20,26 +21,64 @@ pub(super) struct Options {
     /// The address that people use, when a proxy stands before this one [default: http://ADDRESS:PORT]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Definitions to bring in at the first start
+    /// Definitions to bring in at the first start [default: ./jobs, where no project is there yet]
     #[arg(long, value_name = "DIR")]
     jobs: Option<PathBuf>,
+    /// What this server does: answer people and programs, carry runs out, or both
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+}
+
+/// What a server does, where several share a database and a data folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Role {
+    /// Pages and API; runs are carried out elsewhere
+    Web,
+    /// Runs and everything that time does; no address
+    Worker,
+    /// Both
+    All,
+}
+
+/// What becomes of runs that are under way when the server is told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// They go on on their nodes, and the next server goes on with them.
+    GoOn,
+    /// They end first.
+    EndFirst,
 }
 
 pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info");
+    #[cfg(debug_assertions)]
+    super::die::when_told();
     block_on(async move {
+        if options.role == Role::Worker {
+            let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
+            out::line("Interlock carries runs out; it listens nowhere");
+            return work(app, Stops::listen()).await;
+        }
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let app = start::app(&global, &public_url).await?;
-        first_definitions(&app, options.jobs.as_deref()).await?;
+        match &options.jobs {
+            Some(dir) => first_definitions(&app, dir).await?,
+            None => example_definitions(&app).await?,
+        }
         if let Some(link) = app.setup_link().await? {
             out::line(&format!(
                 "No administrator yet. Open this link once, within a day, to create the first one:\n  {link}"
             ));
         }
+        // Whoever reads the next line may ask the server to stop.
+        let stops = Stops::listen();
         out::line(&format!("Interlock listens on {public_url}"));
-        serve(app, listener).await
+        if options.role == Role::Web {
+            return answer(app, listener, stops).await.map(drop);
+        }
+        serve(app, listener, stops, Leaving::GoOn).await
     })
 }
 
@@ -76,8 +115,8 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Serves until the process is told to stop; then lets what runs here end.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
+/// Answers and carries runs out until the process is told to stop.
+pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stops: Stops, leaving: Leaving) -> Done {
     let limit = OpenFiles::raise();
     let wanted = limits::widest(&*app.catalogue().await?);
     if limit.nodes() < wanted {
@@ -91,43 +130,116 @@ pub(super) async fn serve(app: Arc<App>, listener: TcpListener) -> Done {
     let (executors, ssh) = start::executors(&app)?;
     let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
     let (stop, stopping) = watch::channel(false);
-    let loops = tokio::spawn(engine.run(stopping));
-    let server = crate::web::server::build(Arc::clone(&app), listener, threads().clamp(1, 8))
+    let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
+    let ended = answer(app, listener, stops).await;
+    stop.send_replace(true);
+    // The loops end at once; what they started may take its time.
+    let _ = loops.await;
+    let (ended, again) = match ended {
+        Ok(stops) => (Ok(()), Some(stops)),
+        Err(failure) => (Err(failure), None),
+    };
+    leave(&engine, leaving, again).await;
+    ssh.close().await;
+    ended
+}
+
+/// Answers until the process is told to stop; the signals, for another one.
+async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Result<Stops, Failure> {
+    super::reach::install(&app);
+    let server = crate::web::server::build(app, listener, threads().clamp(1, 8))
         .map_err(|e| Failure::Broken(format!("the web server could not start: {e}")))?;
     let handle = server.handle();
     let signals = tokio::spawn(async move {
-        told_to_stop().await;
-        out::note("stopping; runs that are under way end first (once more to leave at once)");
+        stops.told().await;
+        out::note("stopping");
         handle.stop(true).await;
+        stops
     });
-    let ended = server.await;
-    signals.abort();
-    stop.send_replace(true);
-    tokio::select! {
-        _ = loops => {}
-        () = told_to_stop() => out::warn("left while runs were under way; their state will be `unknown`"),
-    }
-    ssh.close().await;
-    ended.map_err(|e| Failure::Broken(format!("the web server broke off: {e}")))
+    let broken = |e: &dyn std::fmt::Display| Failure::Broken(format!("the web server broke off: {e}"));
+    server.await.map_err(|e| broken(&e))?;
+    signals.await.map_err(|e| broken(&e))
 }
 
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        },
-        Err(_) => {
-            // Without a handler the system's own default ends the process.
-            let _ = tokio::signal::ctrl_c().await;
-        }
+/// Carries runs out until the process is told to stop.
+async fn work(app: Arc<App>, mut stops: Stops) -> Done {
+    let (executors, ssh) = start::executors(&app)?;
+    let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
+    let (stop, stopping) = watch::channel(false);
+    let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
+    stops.told().await;
+    stop.send_replace(true);
+    let _ = loops.await;
+    leave(&engine, Leaving::GoOn, Some(stops)).await;
+    ssh.close().await;
+    Ok(())
+}
+
+async fn leave(engine: &Engine, leaving: Leaving, again: Option<Stops>) {
+    if engine.under_way() == 0 {
+        return;
     }
+    if leaving == Leaving::GoOn {
+        out::note("what runs on the nodes goes on there; the next server goes on with it");
+        engine.let_go().await;
+        return;
+    }
+    out::note("runs that are under way end first (once more to leave at once)");
+    tokio::select! {
+        () = engine.settle() => {}
+        () = once_more(again) => out::warn("left while runs were under way; what runs on the nodes goes on there"),
+    }
+}
+
+/// The signals to stop, heard from the moment that this is made.
+pub(super) struct Stops(Vec<Signal>);
+
+impl Stops {
+    /// Begins to listen. Where the system gives no handler, its own default ends the process.
+    pub(super) fn listen() -> Self {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        Self(kinds.into_iter().filter_map(|kind| signal(kind).ok()).collect())
+    }
+
+    /// Waits for the next signal.
+    async fn told(&mut self) {
+        if self.0.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        let all = self.0.iter_mut().map(|signal| Box::pin(signal.recv()));
+        futures_util::future::select_all(all).await;
+    }
+}
+
+async fn once_more(stops: Option<Stops>) {
+    match stops {
+        Some(mut stops) => stops.told().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where the example project lies, seen from the top of the repository.
+const EXAMPLE: &str = "jobs";
+
+/// At the very first start, brings in the folder `jobs` of the working directory if there is one, so that there is
+/// something to look at. What is wrong with it keeps nobody from starting: nobody asked for it.
+async fn example_definitions(app: &App) -> Done {
+    let dir = Path::new(EXAMPLE);
+    if !dir.is_dir() || !app.catalogue().await?.projects.is_empty() {
+        return Ok(());
+    }
+    out::note("no project yet, and no `--jobs DIR`: the folder ./jobs is brought in");
+    match first_definitions(app, dir).await {
+        Err(Failure::Usage(message) | Failure::Broken(message)) => out::warn(&format!("not brought in: {message}")),
+        Err(Failure::Failed) => out::warn("not brought in, see above"),
+        Err(Failure::Refused(error)) => out::warn(&format!("not brought in: {error}")),
+        Err(Failure::Incomplete) | Ok(()) => {}
+    }
+    Ok(())
 }
 
 /// Brings definitions in where there are none yet.
-async fn first_definitions(app: &App, jobs: Option<&std::path::Path>) -> Done {
-    let Some(dir) = jobs else { return Ok(()) };
+async fn first_definitions(app: &App, dir: &Path) -> Done {
     let catalogue = app.catalogue().await?;
     for one in folder::read(dir)? {
         if catalogue.projects.contains_key(&one.project) {

@@ -7,12 +7,12 @@ use super::{Failure, Global};
 use crate::app::clock::Clock;
 use crate::app::{App, Settings};
 use crate::config;
-use crate::config::data::DataFolder;
+use crate::config::data::{DataError, DataFolder};
 use crate::domain::access::{Actor, Principal, Via};
 use crate::engine::Executors;
 use crate::exec::local::LocalExecutor;
 use crate::exec::ssh::SshExecutor;
-use crate::store::{Db, RootKey};
+use crate::store::{Db, RootKey, StoreError, Vault};
 
 /// Runs a command's future on threads of its own.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
@@ -23,7 +23,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
 /// Opens the data folder and the database.
 pub(super) async fn app(global: &Global, public_url: &str) -> Result<Arc<App>, Failure> {
     if global.server.is_some() {
-        return Err(Failure::Usage("this command works on the data folder only; leave `--server` out".to_owned()));
+        let message = "this command works on the data folder only: leave `--server` out and run it where the data is. With `--server` work: run, runs, log, cancel, approve, reject (and check, import and rule, which need neither)";
+        return Err(Failure::Usage(message.to_owned()));
     }
     open(&global.data, global.database.as_deref(), public_url).await
 }
@@ -31,17 +32,50 @@ pub(super) async fn app(global: &Global, public_url: &str) -> Result<Arc<App>, F
 pub(super) async fn open(data: &Path, database: Option<&str>, public_url: &str) -> Result<Arc<App>, Failure> {
     let broken = |e: &dyn std::fmt::Display| Failure::Broken(e.to_string());
     let folder = DataFolder::open(data).map_err(|e| broken(&e))?;
-    let root = RootKey::new(folder.root_key().map_err(|e| broken(&e))?);
+    let key = folder.root_key().map_err(|e| broken(&e))?;
     let url = database.map_or_else(|| folder.database().to_string_lossy().into_owned(), str::to_owned);
+    let place = place_of(&url);
     let opened = tokio::task::spawn_blocking(move || Db::open(&url, &crate::store::Options::default())).await;
-    let db = opened.map_err(|e| broken(&e))?.map_err(|e| broken(&e))?;
+    let db = opened.map_err(|e| broken(&e))?.map_err(|e| cannot_start(&place, &e))?;
+    let key = match key {
+        Some(key) => key,
+        None if db.read(Vault::is_in_use).await.map_err(|e| cannot_start(&place, &e))? => {
+            return Err(broken(&DataError::KeyMissing { path: folder.root_key_path() }));
+        }
+        None => folder.make_root_key().map_err(|e| broken(&e))?,
+    };
     let settings = Settings {
         data: folder.root().to_owned(),
         public_url: public_url.trim_end_matches('/').to_owned(),
         server: config::server::name(),
         is_gone: config::server::is_gone,
     };
-    Ok(Arc::new(App::open(db, &root, Clock::System, settings).await?))
+    let opened = App::open(db, &RootKey::new(key), Clock::System, settings).await;
+    let app = opened.map_err(|e| {
+        let key = folder.root_key_path();
+        Failure::Broken(format!("cannot start on {place} with the key file {}: {e}", key.display()))
+    })?;
+    Ok(Arc::new(app))
+}
+
+/// The database's address as it may be shown: without account and password.
+fn place_of(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let rest = rest.split('?').next().unwrap_or_default();
+    format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, place)| place))
+}
+
+fn cannot_start(place: &str, error: &StoreError) -> Failure {
+    let what_to_do = match error {
+        StoreError::Closed { .. } => format!("; {}", config::data::OTHER_ACCOUNT),
+        StoreError::Unavailable(_) if place.starts_with("postgres") => {
+            "; see that PostgreSQL runs there and that `--database` names it".to_owned()
+        }
+        _ => String::new(),
+    };
+    // What PostgreSQL's client says may have several lines.
+    let error = error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    Failure::Broken(format!("cannot start on {place}: {error}{what_to_do}"))
 }
 
 /// How nodes are reached from this process.
@@ -65,5 +99,21 @@ pub(super) fn operator() -> Actor {
         groups: std::collections::BTreeSet::new(),
         via: Via::CommandLine,
         administrator: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        for (url, shown) in [
+            ("/var/lib/interlock/interlock.db", "/var/lib/interlock/interlock.db"),
+            ("postgres://interlock:s3c@ret@db:5432/interlock?password=x", "postgres://db:5432/interlock"),
+            ("postgres:///interlock?host=/run/postgresql&password=x", "postgres:///interlock"),
+        ] {
+            assert_eq!(place_of(url), shown);
+        }
     }
 }

@@ -1,7 +1,5 @@
 //! `interlock token …`: API tokens.
 
-use std::collections::BTreeSet;
-
 use clap::Subcommand;
 use serde_json::json;
 
@@ -49,7 +47,8 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
                 (None, None) => return Err(Failure::Usage("say whose token it is with `--user NAME`".to_owned())),
             };
             let life = expires.as_deref().map(Seconds::parse).transpose()?.unwrap_or(DEFAULT_LIFE);
-            let scopes = if scopes.is_empty() { None } else { Some(permissions(&scopes)?) };
+            let words: Vec<String> = scopes.iter().flat_map(|s| s.split(',')).map(str::to_owned).collect();
+            let scopes = Permission::scopes(&words).map_err(Failure::Usage)?;
             let (token, view) = app.create_token(&actor, owner, &label, scopes, life, "cli").await?;
             match global.format {
                 Format::Json => {
@@ -63,20 +62,8 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
         }
         Command::Revoke { id } => {
             app.revoke_token(&actor, &id, "cli").await?;
-            out::line("revoked");
+            out::done(global, "revoked", &json!({ "id": id, "done": "revoked" }));
         }
     }
     Ok(())
-}
-
-fn permissions(words: &[String]) -> Result<BTreeSet<Permission>, Failure> {
-    let known: Vec<&str> = Permission::ALL.iter().map(|p| p.as_str()).collect();
-    words
-        .iter()
-        .flat_map(|w| w.split(','))
-        .map(|w| {
-            Permission::parse(w)
-                .ok_or_else(|| Failure::Usage(format!("`{w}` is no permission; there are {}", known.join(", "))))
-        })
-        .collect()
 }

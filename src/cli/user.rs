@@ -57,23 +57,25 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
             let groups = groups.iter().map(|g| GroupName::parse(g)).collect::<Result<BTreeSet<_>, _>>()?;
             let password = password(password_stdin)?;
             app.add_user(&actor, name.clone(), groups, admin, password, "cli").await?;
-            out::line(&format!("added {name}"));
+            out::done(global, &format!("added {name}"), &json!({ "name": name, "done": "added" }));
         }
         Command::Password { name, password_stdin } => {
             let name = UserName::parse(&name)?;
             let password = password(password_stdin)?;
             app.set_password(&actor, name.clone(), password, None, "cli").await?;
-            out::line(&format!("set the password of {name}; all their sessions have ended"));
+            let sentence = format!("set the password of {name}; all their sessions have ended");
+            out::done(global, &sentence, &json!({ "name": name, "done": "password_set" }));
         }
         Command::Deactivate { name } => {
             let name = UserName::parse(&name)?;
             app.set_active(&actor, name.clone(), false, "cli").await?;
-            out::line(&format!("{name} cannot sign in any more; their sessions and tokens have stopped working"));
+            let sentence = format!("{name} cannot sign in any more; their sessions and tokens have stopped working");
+            out::done(global, &sentence, &json!({ "name": name, "done": "deactivated" }));
         }
         Command::Activate { name } => {
             let name = UserName::parse(&name)?;
             app.set_active(&actor, name.clone(), true, "cli").await?;
-            out::line(&format!("{name} can sign in again"));
+            out::done(global, &format!("{name} can sign in again"), &json!({ "name": name, "done": "activated" }));
         }
         Command::List => {
             let accounts = app.accounts(&actor).await?;

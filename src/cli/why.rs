@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Done, Failure, Format, Global, out, start};
-use crate::domain::access::{Actor, Permission, Principal, Via};
+use crate::domain::access::Permission;
 use crate::domain::ids::{GroupName, ProjectName};
 
 #[derive(Debug, Args)]
@@ -27,8 +27,6 @@ pub(super) struct Options {
 
 pub(super) async fn run(global: &Global, options: Options) -> Done {
     let app = start::app(global, "http://127.0.0.1:4440").await?;
-    let principal = Principal::parse(&options.who).or_else(|| Principal::parse(&format!("user:{}", options.who)));
-    let Some(principal) = principal else { return Err(Failure::Usage(format!("`{}` is nobody's name", options.who))) };
     let known: Vec<&str> = Permission::ALL.iter().map(|p| p.as_str()).collect();
     let permission = Permission::parse(&options.permission).ok_or_else(|| {
         Failure::Usage(format!("`{}` is no permission; there are {}", options.permission, known.join(", ")))
@@ -42,9 +40,9 @@ pub(super) async fn run(global: &Global, options: Options) -> Done {
         },
     };
     let groups = options.groups.iter().map(|g| GroupName::parse(g)).collect::<Result<BTreeSet<_>, _>>()?;
-    let actor =
-        Actor { principal, groups, via: Via::Session { authenticated_at: app.clock().now() }, administrator: false };
-    let explanation = app.explain(&start::operator(), actor, permission, &project, &options.resource).await?;
+    let operator = start::operator();
+    let explanation =
+        app.explain_named(&operator, &options.who, groups, permission, &project, &options.resource).await?;
     match global.format {
         Format::Json => out::json(&json!({ "allowed": explanation.allowed, "steps": explanation.steps })),
         Format::Text => {

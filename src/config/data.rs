@@ -9,11 +9,19 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     /// It cannot be made, read or written.
-    #[error("the data folder {} cannot be used: {why}", path.display())]
+    #[error("{} cannot be used: {why}", path.display())]
     Unusable {
         /// What could not be used.
         path: PathBuf,
         /// Why.
+        why: String,
+    },
+    /// It belongs to another account.
+    #[error("{} cannot be used: {why}; {OTHER_ACCOUNT}", path.display())]
+    Closed {
+        /// What may not be read or written.
+        path: PathBuf,
+        /// What the system says.
         why: String,
     },
     /// The key file is gone while there is data that needs it.
@@ -39,6 +47,17 @@ pub enum DataError {
     },
 }
 
+/// What to do about files that this account may not use.
+pub const OTHER_ACCOUNT: &str = "run interlock as the account that owns the data folder, give the folder and all in it to this account with `chown -R`, or name another folder with `--data`";
+
+fn unusable(path: &Path, why: &std::io::Error) -> DataError {
+    let (path, told) = (path.to_owned(), why.to_string());
+    match why.kind() {
+        ErrorKind::PermissionDenied => DataError::Closed { path, why: told },
+        _ => DataError::Unusable { path, why: told },
+    }
+}
+
 /// A data folder that is there and closed to others.
 #[derive(Debug, Clone)]
 pub struct DataFolder {
@@ -51,7 +70,7 @@ impl DataFolder {
     /// # Errors
     /// [`DataError::Unusable`].
     pub fn open(root: &Path) -> Result<Self, DataError> {
-        let unusable = |why: std::io::Error| DataError::Unusable { path: root.to_owned(), why: why.to_string() };
+        let unusable = |why: std::io::Error| unusable(root, &why);
         match DirBuilder::new().recursive(true).mode(0o700).create(root) {
             Err(e) if e.kind() != ErrorKind::AlreadyExists => return Err(unusable(e)),
             _ => {}
@@ -76,33 +95,46 @@ impl DataFolder {
         self.root.join("interlock.db")
     }
 
-    /// Reads the root key; makes one in a folder that was never used.
+    /// Reads the root key. `None` in a folder that was never used, as far as the folder tells: whoever then makes one with
+    /// [`Self::make_root_key`] has to know that the database was never used either.
     ///
     /// # Errors
     /// [`DataError`] when it is missing, unreadable or open to others.
-    pub fn root_key(&self) -> Result<[u8; 32], DataError> {
-        let path = self.root.join("root.key");
-        let unusable = |why: std::io::Error| DataError::Unusable { path: path.clone(), why: why.to_string() };
+    pub fn root_key(&self) -> Result<Option<[u8; 32]>, DataError> {
+        let path = self.root_key_path();
         match fs::read_to_string(&path) {
             Ok(text) => {
-                let mode = fs::metadata(&path).map_err(unusable)?.permissions().mode();
+                let mode = fs::metadata(&path).map_err(|e| unusable(&path, &e))?.permissions().mode();
                 if mode & 0o077 != 0 {
                     return Err(DataError::KeyExposed { path });
                 }
-                parse(text.trim()).ok_or(DataError::KeyUnreadable { path })
+                parse(text.trim()).map(Some).ok_or(DataError::KeyUnreadable { path })
             }
             Err(e) if e.kind() == ErrorKind::NotFound && self.was_used() => Err(DataError::KeyMissing { path }),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                let mut key = [0u8; 32];
-                getrandom::fill(&mut key).map_err(|e| unusable(std::io::Error::other(e)))?;
-                let text: String = key.iter().map(|b| format!("{b:02x}")).collect();
-                let mut file =
-                    OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path).map_err(unusable)?;
-                file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
-                Ok(key)
-            }
-            Err(e) => Err(unusable(e)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(unusable(&path, &e)),
         }
+    }
+
+    /// Makes the root key, once.
+    ///
+    /// # Errors
+    /// [`DataError`] when it cannot be written, or is there already.
+    pub fn make_root_key(&self) -> Result<[u8; 32], DataError> {
+        let path = self.root_key_path();
+        let unusable = |why: std::io::Error| unusable(&path, &why);
+        let mut key = [0u8; 32];
+        getrandom::fill(&mut key).map_err(|e| unusable(std::io::Error::other(e)))?;
+        let text: String = key.iter().map(|b| format!("{b:02x}")).collect();
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path).map_err(unusable)?;
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).map_err(unusable)?;
+        Ok(key)
+    }
+
+    /// Where the root key lies.
+    #[must_use]
+    pub fn root_key_path(&self) -> PathBuf {
+        self.root.join("root.key")
     }
 
     /// Whether something was ever stored here.
@@ -132,8 +164,10 @@ mod tests {
         let root = dir.path().join("data");
         let folder = DataFolder::open(&root).unwrap();
         assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
-        let key = folder.root_key().unwrap();
-        assert_eq!(folder.root_key().unwrap(), key);
+        assert_eq!(folder.root_key().unwrap(), None);
+        let key = folder.make_root_key().unwrap();
+        assert_eq!(folder.root_key().unwrap(), Some(key));
+        assert!(folder.make_root_key().is_err());
         let path = folder.root().join("root.key");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o400);
         fs::write(folder.database(), "x").unwrap();

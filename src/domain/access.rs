@@ -109,6 +109,12 @@ impl Actor {
     pub fn is_person(&self) -> bool {
         matches!((&self.principal, &self.via), (Principal::User(_), Via::Session { .. }))
     }
+
+    /// Whether this is a program with somebody's API token.
+    #[must_use]
+    pub fn is_token(&self) -> bool {
+        matches!(self.via, Via::Token { .. })
+    }
 }
 
 macro_rules! permissions {
@@ -157,6 +163,24 @@ permissions! {
     UseSecret => "use_secret",
     /// Users, tokens, settings, audit.
     Administer => "administer",
+}
+
+impl Permission {
+    /// Reads what a token is narrowed to. No word means all of the owner's rights; a word that is none narrows to
+    /// nothing that was meant, so it is never left out.
+    ///
+    /// # Errors
+    /// The first word that is no permission, in a sentence that names those there are.
+    pub fn scopes(words: &[String]) -> Result<Option<BTreeSet<Self>>, String> {
+        let read = |word: &String| {
+            Self::parse(word).ok_or_else(|| {
+                let known: Vec<&str> = Self::ALL.iter().map(|p| p.as_str()).collect();
+                format!("`{word}` is no permission; there are {}", known.join(", "))
+            })
+        };
+        let scopes = words.iter().map(read).collect::<Result<BTreeSet<Self>, String>>()?;
+        Ok(Some(scopes).filter(|_| !words.is_empty()))
+    }
 }
 
 impl fmt::Display for Permission {
@@ -247,6 +271,38 @@ pub struct AccessRules {
     pub roles: std::collections::BTreeMap<super::ids::RoleName, Vec<Grant>>,
     /// Who holds which role.
     pub members: std::collections::BTreeMap<super::ids::RoleName, BTreeSet<Member>>,
+    /// Whether `run` is needed on every node, whatever the lines speak of: `nodes_need: run`.
+    pub nodes_need_run: bool,
+}
+
+impl AccessRules {
+    /// What somebody needs on a node to run a job there.
+    ///
+    /// `run` where the file asks for it with `nodes_need: run`, and once any of its lines speaks of `run` on nodes;
+    /// before that, seeing the node is enough. So a small team writes no line about nodes, and the first line that it
+    /// writes closes all other nodes.
+    #[must_use]
+    pub fn needed_on_nodes(&self) -> Permission {
+        let speaks = |grant: &Grant| grant.permissions.contains(&Permission::Run) && may_cover_a_node(&grant.on);
+        if self.nodes_need_run || self.roles.values().flatten().any(speaks) {
+            Permission::Run
+        } else {
+            Permission::View
+        }
+    }
+
+    /// Whether these rules ask less on nodes than the ones before, because the last line about them went.
+    #[must_use]
+    pub fn opens_nodes_since(&self, before: &Self) -> bool {
+        before.needed_on_nodes() == Permission::Run && self.needed_on_nodes() == Permission::View
+    }
+}
+
+/// Whether a glob may cover a node's path. In doubt it does, which asks for more.
+fn may_cover_a_node(on: &str) -> bool {
+    let first = on.split('/').next().unwrap_or(on);
+    let fixed = first.split(['*', '?', '[', '{']).next().unwrap_or(first);
+    first == "node" || (fixed.len() < first.len() && "node".starts_with(fixed))
 }
 
 /// One line of a role.

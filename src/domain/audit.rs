@@ -103,6 +103,28 @@ pub enum Broken {
         /// The last entry there is.
         found: i64,
     },
+    /// Entries at the end are gone, by the database's own count.
+    #[error("the record ends at entry {found}, but the database has counted {expected}: the end was cut off")]
+    Short {
+        /// What was counted.
+        expected: i64,
+        /// The last entry there is.
+        found: i64,
+    },
+    /// The database's own end of the chain is not the entry's.
+    #[error("entry {seq} is not the one that the database has counted last: the record was rewritten")]
+    OtherEnd {
+        /// The entry.
+        seq: i64,
+    },
+    /// No signed heads are there to hold the record against, although some were signed.
+    #[error(
+        "the file of signed heads is missing, although entry {since} says that heads were signed: the end may have been cut off. Put a copy back, or name one with --anchor"
+    )]
+    Unanchored {
+        /// The entry that says so.
+        since: i64,
+    },
     /// The entry that a head names is another one now.
     #[error("entry {seq} is not the one that the signed head names: the record was rewritten")]
     Rewritten {
@@ -118,13 +140,29 @@ pub struct Verifier {
     last: i64,
     hash: String,
     heads: std::collections::BTreeMap<i64, String>,
+    counted: (i64, String),
+    anchored: Vec<(String, i64)>,
+}
+
+/// The action of the entry that says that a file of signed heads was begun; its resource is the machine that keeps it.
+pub const ANCHORED: &str = "audit.anchored";
+
+/// A record without a mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Intact {
+    /// How many entries there are.
+    pub entries: i64,
+    /// The entries at which the file of signed heads was missing and was begun again.
+    pub begun_again: Vec<i64>,
 }
 
 impl Verifier {
-    /// Starts before the first entry, with the signed heads that are to be met.
+    /// Starts before the first entry, with the signed heads that are to be met and the end that the database has counted:
+    /// the last number with its hash.
     #[must_use]
-    pub fn new(key: [u8; 32], heads: impl IntoIterator<Item = Head>) -> Self {
-        Self { key, last: 0, hash: GENESIS.to_owned(), heads: heads.into_iter().map(|h| (h.seq, h.hash)).collect() }
+    pub fn new(key: [u8; 32], heads: impl IntoIterator<Item = Head>, counted: (i64, String)) -> Self {
+        let heads = heads.into_iter().map(|h| (h.seq, h.hash)).collect();
+        Self { key, last: 0, hash: GENESIS.to_owned(), heads, counted, anchored: Vec::new() }
     }
 
     /// Takes the next entry.
@@ -145,19 +183,34 @@ impl Verifier {
         if self.heads.get(&entry.seq).is_some_and(|hash| *hash != entry.hash) {
             return Err(Broken::Rewritten { seq: entry.seq });
         }
+        if entry.seq == self.counted.0 && entry.hash != self.counted.1 {
+            return Err(Broken::OtherEnd { seq: entry.seq });
+        }
+        if entry.act.action == ANCHORED {
+            self.anchored.push((entry.act.resource.clone(), entry.seq));
+        }
         self.last = entry.seq;
         self.hash.clone_from(&entry.hash);
         Ok(())
     }
 
-    /// Ends the walk; how many entries there are.
+    /// Ends the walk.
     ///
     /// # Errors
-    /// [`Broken::Cut`] when a head names an entry beyond the end.
-    pub fn finish(self) -> Result<i64, Broken> {
-        match self.heads.last_key_value() {
-            Some((seq, _)) if *seq > self.last => Err(Broken::Cut { expected: *seq, found: self.last }),
-            _ => Ok(self.last),
+    /// [`Broken::Cut`] when a head names an entry beyond the end, [`Broken::Short`] when the database has counted further,
+    /// [`Broken::Unanchored`] when there are no heads although some were signed.
+    pub fn finish(self) -> Result<Intact, Broken> {
+        if let Some((seq, _)) = self.heads.last_key_value().filter(|(seq, _)| **seq > self.last) {
+            return Err(Broken::Cut { expected: *seq, found: self.last });
         }
+        if self.counted.0 > self.last {
+            return Err(Broken::Short { expected: self.counted.0, found: self.last });
+        }
+        if let Some((_, since)) = self.anchored.first().filter(|_| self.heads.is_empty()) {
+            return Err(Broken::Unanchored { since: *since });
+        }
+        let mut files = std::collections::BTreeSet::new();
+        let again = self.anchored.into_iter().filter(|(file, _)| !files.insert(file.clone()));
+        Ok(Intact { entries: self.last, begun_again: again.map(|(_, seq)| seq).collect() })
     }
 }

@@ -128,6 +128,12 @@ impl Criteria {
         self.list.iter().map(|c| &c.spec)
     }
 
+    /// Whether every condition holds, without the reasons; stops at the first that does not.
+    #[must_use]
+    pub fn holds(&self, scope: &Value, now: Timestamp) -> bool {
+        self.list.iter().all(|c| evaluate::test(&c.test, c.path.find(scope).filter(|v| !v.is_null()), now).0)
+    }
+
     /// Holds an event against every condition. `scope` is the map that paths start in; `now` is for the `timediff`
     /// operators.
     #[must_use]

@@ -21,6 +21,17 @@ pub enum EventVerdict {
     Pending,
 }
 
+/// The source of events that were posted.
+pub const POSTED: &str = "api";
+
+/// Whether a text can be an event's type: `prometheus.alert`.
+#[must_use]
+pub fn is_event_type(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    let first = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric());
+    first && text.len() <= 128 && bytes.all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
+}
+
 /// One stored event.
 #[derive(Debug, Clone)]
 pub struct Event {

@@ -61,6 +61,8 @@ pub enum Dispatch {
 pub struct NodeDispatch {
     /// Rundeck's node filter.
     pub filter: String,
+    /// Whether a node that the filter both includes and excludes is left out.
+    pub exclude_precedence: bool,
     /// Nodes at a time; at least 1.
     pub concurrency: u32,
     /// Whether other nodes go on after one failed.

@@ -12,6 +12,7 @@ pub mod criteria;
 pub mod digest;
 pub mod event;
 pub mod expression;
+pub mod folding;
 pub mod ids;
 pub mod job;
 pub mod json;

@@ -67,11 +67,10 @@ async fn carry(app: Arc<App>, executors: Executors, assignment: Assignment) -> R
     drop(news);
     let written = writer.await.unwrap_or_default();
     let (outcome, text) = walked?;
-    insist("the length of a log", || app.report_log(number, fence, written.bytes, written.truncated)).await?;
-    let text = if written.truncated {
-        format!("{text} Some of the output could not be kept, as the disk was full.")
-    } else {
-        text
+    insist("the length of a log", || app.report_log(number, fence, written.bytes, written.missing.is_some())).await?;
+    let text = match written.missing {
+        Some(why) => format!("{text} Some of the output could not be kept: {}.", why.words()),
+        None => text,
     };
     end(&app, &assignment, outcome, text.trim().to_owned()).await
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::app::error::{AppError, AppResult, RefusalKind};
+use crate::app::error::{AppError, AppResult};
 
 /// The run is another server's by now, or is gone: nothing more may be done for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,5 +33,5 @@ where
 
 /// Whether asking again cannot help.
 pub(super) fn is_final(error: &AppError) -> bool {
-    error.refusal().is_some_and(|r| r.kind != RefusalKind::Busy)
+    error.refusal().is_some_and(|r| !r.kind.is_of_the_moment())
 }

@@ -4,18 +4,21 @@
 //! come from another process, by a timer. Tests step them with [`Engine::step`] instead of waiting.
 
 mod assignment;
+mod carried;
 mod cell;
 mod insist;
+mod keeper;
 mod output;
 mod target;
 mod words;
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+
+use carried::Carried;
 
 use crate::app::App;
 use crate::app::error::AppResult;
@@ -35,9 +38,8 @@ pub struct Executors {
 pub struct Engine {
     app: Arc<App>,
     executors: Executors,
-    running: Mutex<JoinSet<RunNumber>>,
-    /// What this engine carries out now.
-    own: Mutex<BTreeSet<RunNumber>>,
+    running: Mutex<JoinSet<()>>,
+    carried: Carried,
     /// Takes only this run; for a command that follows its own.
     only: Option<RunNumber>,
     most: usize,
@@ -53,7 +55,14 @@ impl Engine {
     /// An engine that takes every run.
     #[must_use]
     pub fn new(app: Arc<App>, executors: Executors) -> Self {
-        Self { app, executors, running: Mutex::new(JoinSet::new()), own: Mutex::default(), only: None, most: MOST_RUNS }
+        Self {
+            app,
+            executors,
+            running: Mutex::new(JoinSet::new()),
+            carried: Carried::default(),
+            only: None,
+            most: MOST_RUNS,
+        }
     }
 
     /// An engine that takes only one run.
@@ -71,19 +80,18 @@ impl Engine {
         let mut done = self.app.pass_time().await?;
         done += self.app.settle_events().await?;
         while self.under_way() < self.most {
-            let own = lock(&self.own).clone();
-            let orphan = self.app.next_orphan(self.only, &own).await?;
+            let orphan = self.app.next_orphan(self.only, &self.carried.runs()).await?;
             let next = match orphan {
                 Some(orphan) => Some(orphan),
                 None => self.app.next_assignment(self.only).await?,
             };
             let Some(assignment) = next else { break };
             done += 1;
-            let (app, executors, number) = (Arc::clone(&self.app), self.executors.clone(), assignment.number);
-            lock(&self.own).insert(number);
+            let (app, executors) = (Arc::clone(&self.app), self.executors.clone());
+            let carrying = self.carried.begin(assignment.number);
             lock(&self.running).spawn(async move {
+                let _carrying = carrying;
                 assignment::carry_out(app, executors, assignment).await;
-                number
             });
         }
         Ok(done)
@@ -94,16 +102,22 @@ impl Engine {
         loop {
             let mut set = std::mem::take(&mut *lock(&self.running));
             if set.is_empty() {
-                lock(&self.own).clear();
                 return;
             }
             while set.join_next().await.is_some() {}
         }
     }
 
-    /// Runs the loops until told to stop, then waits for what is under way.
+    /// Stops carrying out what is under way. Steps go on on their nodes, and whoever takes the runs over finds them.
+    pub async fn let_go(&self) {
+        let mut set = std::mem::take(&mut *lock(&self.running));
+        set.shutdown().await;
+    }
+
+    /// Runs the loops until told to stop. What is under way then is the caller's to wait for or to let go of.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut heads = tokio::time::interval(Duration::from_secs(60));
+        let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {
             if let Err(error) = self.step().await {
                 tracing::error!(error.cause = %error, "the engine could not look for work; it tries again");
@@ -116,22 +130,23 @@ impl Engine {
                         tracing::error!(error.cause = %error, "the end of the record could not be signed");
                     }
                 }
+                _ = old.tick() => {
+                    if let Err(error) = self.app.prune().await {
+                        tracing::error!(error.cause = %error, "what is old could not be removed");
+                    }
+                }
                 () = told_to_stop(&mut stop) => break,
             }
         }
-        self.settle().await;
         if let Err(error) = self.app.sign_head().await {
             tracing::error!(error.cause = %error, "the end of the record could not be signed");
         }
     }
 
-    fn under_way(&self) -> usize {
+    /// How many runs this engine carries out now.
+    pub fn under_way(&self) -> usize {
         let mut running = lock(&self.running);
-        while let Some(ended) = running.try_join_next() {
-            if let Ok(number) = ended {
-                lock(&self.own).remove(&number);
-            }
-        }
+        while running.try_join_next().is_some() {}
         running.len()
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::keeper::{Keeper, Missing};
 use crate::app::App;
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::mask::{MaskStream, Masker, Piece};
 use crate::domain::time::Timestamp;
 use crate::exec;
-use crate::store::output::{LONGEST, Lines, Stream, Writer};
+use crate::store::output::{LONGEST, Lines, Stream};
 
 /// What the writer is told.
 pub(super) enum News {
@@ -43,8 +44,8 @@ impl News {
 pub(super) struct Written {
     /// The length of the log, in bytes.
     pub(super) bytes: u64,
-    /// Whether some of it could not be kept.
-    pub(super) truncated: bool,
+    /// Why some of it could not be kept.
+    pub(super) missing: Option<Missing>,
 }
 
 /// How many pieces of output are written at once, at most.
@@ -52,7 +53,7 @@ const BATCH: usize = 16;
 /// How often the length of a growing log is noted in the database.
 const NOTE: Duration = Duration::from_millis(250);
 
-/// Writes until every sender is gone.
+/// Writes until every sender is gone. Where lines are missing, the log itself says so as soon as it can be written again.
 pub(super) async fn write(
     app: Arc<App>,
     run: RunNumber,
@@ -62,17 +63,7 @@ pub(super) async fn write(
 ) -> Written {
     let mut pipes = Pipes { masker, open: BTreeMap::new() };
     let mut written = Written::default();
-    let (data, number) = (app.settings.data.clone(), run);
-    let opened = tokio::task::spawn_blocking(move || Writer::open(&data, number, fence)).await;
-    let mut writer = match opened {
-        Ok(Ok(writer)) => Some(writer),
-        Ok(Err(error)) => {
-            tracing::error!(run.number = run.get(), error.cause = %error, "the output of a run cannot be kept");
-            written.truncated = true;
-            None
-        }
-        Err(_) => None,
-    };
+    let mut keeper = Keeper::new(app.settings.data.clone(), run, fence);
     let mut batch = Vec::with_capacity(BATCH);
     let mut noted = tokio::time::Instant::now();
     while news.recv_many(&mut batch, BATCH).await > 0 {
@@ -83,7 +74,10 @@ pub(super) async fn write(
             pipes.take(at, one, &mut lines, &mut waiting);
         }
         if !lines.is_empty() {
-            writer = append(run, writer, lines, &mut written).await;
+            match keep(keeper, lines, run, &mut written).await {
+                Some(own) => keeper = own,
+                None => return written,
+            }
         }
         for stored in waiting {
             // A step that is being let go of does not wait any more.
@@ -93,44 +87,38 @@ pub(super) async fn write(
         if noted.elapsed() >= NOTE {
             noted = tokio::time::Instant::now();
             // A lost lease shows elsewhere; here only the length is noted, and noted again at the end.
-            let _ = app.report_log(run, fence, written.bytes, written.truncated).await;
+            let _ = app.report_log(run, fence, written.bytes, written.missing.is_some()).await;
         }
     }
-    if let Some(own) = writer {
-        let synced = tokio::task::spawn_blocking(move || own.sync()).await;
-        written.truncated |= !matches!(synced, Ok(Ok(())));
+    match tokio::task::spawn_blocking(move || keeper.sync()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => drop(written.missing.get_or_insert(Missing::of(&error))),
+        Err(_) => drop(written.missing.get_or_insert(Missing::Unwritable)),
     }
     written
 }
 
-/// Appends on a thread that may block on the disk; the writer travels there and back.
-async fn append(run: RunNumber, writer: Option<Writer>, lines: Vec<Lines>, written: &mut Written) -> Option<Writer> {
-    let Some(mut own) = writer else {
-        written.truncated = true;
+/// Keeps lines on a thread that may block on the disk; the keeper travels there and back.
+async fn keep(mut keeper: Keeper, lines: Vec<Lines>, run: RunNumber, written: &mut Written) -> Option<Keeper> {
+    let kept = tokio::task::spawn_blocking(move || {
+        let kept = keeper.keep(lines);
+        (keeper, kept)
+    });
+    let Ok((keeper, kept)) = kept.await else {
+        tracing::error!(run.number = run.get(), "the output of a run cannot be kept any more");
+        written.missing = Some(Missing::Unwritable);
         return None;
     };
-    let outcome = tokio::task::spawn_blocking(move || {
-        let outcome = own.append(&lines);
-        (own, outcome)
-    })
-    .await;
-    match outcome {
-        Ok((own, Ok(length))) => {
-            written.bytes = length;
-            Some(own)
-        }
-        Ok((own, Err(error))) => {
-            if !written.truncated {
+    match kept {
+        Ok(length) => written.bytes = length,
+        Err(error) => {
+            if written.missing.is_none() {
                 tracing::error!(run.number = run.get(), error.cause = %error, "some output of a run could not be kept");
             }
-            written.truncated = true;
-            Some(own)
-        }
-        Err(_) => {
-            written.truncated = true;
-            None
+            written.missing.get_or_insert(Missing::of(&error));
         }
     }
+    Some(keeper)
 }
 
 /// The streams that are open, each behind its mask.

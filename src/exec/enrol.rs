@@ -1,13 +1,15 @@
 //! Host keys: asking a node for them, telling their fingerprints, and writing known_hosts lines.
 
+mod behind;
+
 use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::ids::{HostName, RemoteUser};
-use crate::domain::node::Jump;
+use super::Target;
+use crate::domain::ids::HostName;
 
 /// A public host key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,12 +25,29 @@ pub struct HostKey {
 /// Why a host's keys could not be had.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EnrolError {
-    /// The node is behind another host, through which it cannot be asked before its key is trusted.
+    /// A host on the way has no trusted key, so nothing that comes through it could be believed.
     #[error(
-        "the keys of a node behind a jump host cannot be asked for; read the fingerprint on the node \
-         (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) and give the key by pasting its known_hosts line"
+        "the node is behind the jump host {host}:{port}, whose own key nobody has trusted yet; list that host in \
+         nodes.yaml, enrol it first, and then this node again"
     )]
-    BehindJump,
+    JumpNotTrusted {
+        /// The jump host.
+        host: HostName,
+        /// Its port.
+        port: u16,
+    },
+    /// There is nothing to sign in with on the way.
+    #[error(
+        "the node is behind a jump host and names no key to sign in there with; give it `ssh-key-storage-path` in \
+         nodes.yaml"
+    )]
+    NoKey,
+    /// The key is not one.
+    #[error("the key {0} is not a private key that OpenSSH can read without a passphrase")]
+    BadKey(String),
+    /// `ssh-agent` is missing.
+    #[error("the program `ssh-agent` is not installed on this machine; install OpenSSH's client")]
+    NoAgent,
     /// No answer.
     #[error("{0}")]
     NoAnswer(String),
@@ -76,25 +95,25 @@ impl HostKey {
     /// The known_hosts line for this key at an address: `host` for port 22, `[host]:port` otherwise.
     #[must_use]
     pub fn known_hosts_line(&self, host: &HostName, port: u16) -> String {
-        let at = if port == 22 { host.to_string() } else { format!("[{host}]:{port}") };
-        format!("{at} {} {}", self.kind, self.base64)
+        format!("{} {} {}", place(host, port), self.kind, self.base64)
     }
 }
 
-/// Asks a host for its keys. What comes back is what the network says: a person has to compare the fingerprints.
-/// Sorted by type.
+/// An address as known_hosts has it.
+fn place(host: &HostName, port: u16) -> String {
+    if port == 22 { host.to_string() } else { format!("[{host}]:{port}") }
+}
+
+/// Asks a node for its keys, through its jump hosts where it has any; those are checked strictly against the target's
+/// own list. What comes back is what the network says: a person has to compare the fingerprints. Sorted by type.
 ///
 /// # Errors
-/// [`EnrolError`], always for a node behind a jump host.
-pub async fn scan(
-    host: &HostName,
-    port: u16,
-    jumps: &[Jump],
-    _user: Option<&RemoteUser>,
-) -> Result<Vec<HostKey>, EnrolError> {
-    if !jumps.is_empty() {
-        return Err(EnrolError::BehindJump);
-    }
+/// [`EnrolError`].
+pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
+    if target.jumps.is_empty() { direct(&target.host, target.port).await } else { behind::scan(target).await }
+}
+
+async fn direct(host: &HostName, port: u16) -> Result<Vec<HostKey>, EnrolError> {
     let child = tokio::process::Command::new("ssh-keyscan")
         .args(["-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", &port.to_string(), "--", host.as_str()])
         .stdin(Stdio::null())

@@ -18,7 +18,7 @@
 # where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
 # output as it comes: most steps are over before anybody would want to see it, and need no process that looks for it.
 # After `exit` a line `kept` says that the server has all of it: the output goes then, and the mark that the ticket was
-# used stays for two days.
+# used stays for two days. One step in 16 removes older ones, and steps that no server has asked about for a month.
 #
 # `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
 # begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
@@ -30,7 +30,8 @@
 # it ends by itself between two copies.
 #
 # In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
-# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `done` (the server has it all).
+# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `stopped` (by request), `done` (the
+# server has it all).
 unset IFS; trap : HUP INT TERM; trap "" PIPE;
 set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
 il_take() { il_id=$1; il_fence=$2; il_grace=$3; il_out=${4:-}; il_err=${5:-}; il_age=${6:-}; il_limit=${7:-};
@@ -86,7 +87,8 @@ il_close; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
 if [ "$il_c" = closed ] || ! [ -d "$il_dir" ]; then il_say never; exit 0; fi;
 il_left=100;
 until { read -r il_job il_start il_v < "$il_dir/pid" && [ "$il_v" = end ]; } 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
-if il_each; then il_end_all; il_say "$il_word";
+if il_each; then { printf "" > "$il_dir/stopped"; } 2>/dev/null; il_end_all; il_say "$il_word";
+elif [ -f "$il_dir/stopped" ]; then il_say gone;
 elif [ -f "$il_dir/rc" ]; then il_say ended; elif [ -z "$il_job" ]; then il_say unsure; else il_say gone; fi;
 exit 0;
 fi;
@@ -103,10 +105,11 @@ elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
 elif [ -n "$il_more" ]; then il_more=;
 else return 0; fi;
 { printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
+il_tidy() { find "$il_home" "(" -name done -mtime +2 -o -name rc -mtime +30 ")" -print | while IFS= read -r il_v; do rm -rf "${il_v%/*}"; done; };
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
-while read -r il_v; do if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; cd "$il_dir"
-&& exec rm -rf in out err script pid rc.new timed enter scoped seen.* [0-9]*; fi; done; exit 0; };
+while read -r il_v; do if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; case $il_id in 0*) il_tidy;; esac; cd "$il_dir"
+&& exec rm -rf in out err script pid rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
@@ -171,7 +174,7 @@ il_script=$il_dir/script; il_full() { cd /; rm -rf "$il_dir"; il_refuse "$1"; };
 { printf "%s" "$il_body" > "$il_script" && printf "%60s" . > "$il_dir/rc.new" && printf "" > "$il_dir/out" && printf "" > "$il_dir/err"; } || il_full no_space;
 if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "$il_dir/in" || il_full no_space;
 if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
-il_born "$$"; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
+il_born "$$"; il_own=$il_t; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
 if [ -n "$il_v" ]; then il_c=; read -r il_c il_v < "$il_dir/begin"; if [ "$il_c" = closed ]; then il_refuse never_started; else il_full no_space; fi; fi;
 il_scope=; il_plain=$il_lead;
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
@@ -192,7 +195,9 @@ il_quit() { kill "$!"; exit 0; };
 ( exec </dev/null >/dev/null 3<&- 4<&- 5<&- 7>&-; trap il_quit TERM; sleep "$il_limit" & if [ -f "$il_dir/rc" ]; then il_quit; fi; wait "$!"; trap "" TERM;
 printf "" > "$il_dir/timed"; if il_each; then il_end_all; else il_word=exited; fi; echo "$il_word" > "$il_dir/timed" ) & il_timer=$! ; fi;
 ( if [ -f "$il_dir/rc" ]; then exit 0; fi; read -r il_v <&3; trap : TERM; exec 3<&-;
-{ printf "" > "$il_seen"; } 2>/dev/null; il_copy; until [ -f "$il_dir/rc" ]; do il_tick; done ) & il_ticker=$! ;
+{ printf "" > "$il_seen"; } 2>/dev/null; il_copy; until [ -f "$il_dir/rc" ]; do il_tick;
+if il_born "$$" && [ "$il_t" = "$il_own" ]; then :; elif il_born "$il_job" && [ "$il_t" = "$il_start" ]; then :;
+elif ! [ -f "$il_dir/rc" ]; then il_copy; il_say lost supervisor; exit 0; fi; done ) & il_ticker=$! ;
 il_await;
 if [ -n "$il_scope" ] && ! [ -e "$il_dir/scoped" ] && ! [ -e "$il_dir/failed" ]; then il_lead=$il_plain; il_go "$@"; il_await; fi;
 il_word=exited;

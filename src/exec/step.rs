@@ -216,10 +216,11 @@ impl Step<'_> {
                     None => std::future::pending().await,
                 }
             };
+            let waits = stopping.is_some();
             let tail_over = async {
                 match tail {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
+                    Some(at) if !waits => tokio::time::sleep_until(at).await,
+                    _ => std::future::pending().await,
                 }
             };
             let silence_over = async {

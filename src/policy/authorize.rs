@@ -156,6 +156,13 @@ pub(super) fn ground(actor: &Actor, permission: Permission, resource: &Resource)
         }
         return Ground::Grants;
     }
+    // A token that could change accounts could make itself a wider one, whoever its owner is.
+    if let Resource::Account { .. } = resource
+        && actor.is_token()
+        && permission != Permission::View
+    {
+        return Ground::Refused("an account is changed by a person signed in, not by a token".to_owned());
+    }
     match &actor.principal {
         Principal::System => return Ground::Allowed("Interlock itself acts on earlier decisions"),
         Principal::Operator(_) => return Ground::Allowed("who has the data folder may do everything but approve"),
@@ -171,14 +178,11 @@ pub(super) fn ground(actor: &Actor, permission: Permission, resource: &Resource)
     }
 }
 
-/// People look after their own account, but a token does not: it could make itself a wider one.
+/// People look after their own account.
 fn own_account(actor: &Actor, permission: Permission, own: bool) -> Ground {
     match (own, permission) {
         (true, Permission::View) => Ground::Allowed("it is the actor's own account"),
         (true, Permission::Edit) if actor.is_person() => Ground::Allowed("it is the actor's own account"),
-        (true, Permission::Edit) => {
-            Ground::Refused("an account is changed by its owner signed in, not by a token".to_owned())
-        }
         _ => Ground::Refused("only its owner or an administrator may do this to an account".to_owned()),
     }
 }

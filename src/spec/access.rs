@@ -21,8 +21,19 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<AccessRules> 
     let roles = fields.required("roles", report).map(|n| read_roles(n, report)).unwrap_or_default();
     let lacks_roles = report.errors() > before;
     let members = fields.optional("members").map(|n| read_members(n, &roles, lacks_roles, report)).unwrap_or_default();
+    let nodes_need_run = fields.optional("nodes_need").is_some_and(|n| read_nodes_need(n, report));
     fields.finish(report);
-    (report.errors() == before).then_some(AccessRules { roles, members })
+    (report.errors() == before).then_some(AccessRules { roles, members, nodes_need_run })
+}
+
+/// There is one word for it. `view` is not one: a line that denies `run` on a node would then be read and not heard.
+fn read_nodes_need(node: &Node, report: &mut Report<'_>) -> bool {
+    let Some(word) = report.read_text(node, "nodes_need") else { return false };
+    if word != "run" {
+        let message = format!("`nodes_need` can only be `run`, not `{word}`");
+        report.error("bad_nodes_need", node.span, message, Some("leave the key out to go by the lines about nodes"));
+    }
+    true
 }
 
 fn read_roles(node: &Node, report: &mut Report<'_>) -> BTreeMap<RoleName, Vec<Grant>> {

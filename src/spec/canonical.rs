@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::rule::AuthoredRule;
 use crate::domain::access::{AccessRules, GrantEffect};
 use crate::domain::criteria::Criteria;
-use crate::domain::job::{Dispatch, Job, StepAction, WhenBusy};
+use crate::domain::job::{Dispatch, Job, NodeDispatch, StepAction, WhenBusy};
 use crate::domain::node::Node;
 use crate::domain::option::{OptionKind, OptionSpec};
 use crate::domain::project::{Channel, Project};
@@ -19,6 +19,14 @@ pub(super) trait Canonical {
     fn canonical(&self) -> Value;
 }
 
+/// Named only where it is not as usual, so that the digests of all jobs from before it existed still hold.
+fn with_precedence(nodes: &NodeDispatch, mut value: Value) -> Value {
+    if let (false, Some(fields)) = (nodes.exclude_precedence, value.as_object_mut()) {
+        fields.insert("exclude_precedence".to_owned(), Value::Bool(false));
+    }
+    value
+}
+
 impl Canonical for Job {
     fn canonical(&self) -> Value {
         json!({
@@ -28,14 +36,14 @@ impl Canonical for Job {
             "options": self.options.iter().map(option).collect::<Vec<_>>(),
             "nodes": match &self.dispatch {
                 Dispatch::Local => Value::Null,
-                Dispatch::Nodes(nodes) => json!({
+                Dispatch::Nodes(nodes) => with_precedence(nodes, json!({
                     "filter": nodes.filter,
                     "concurrency": nodes.concurrency,
                     "keep_going": nodes.keep_going,
                     "max_failures": nodes.max_failures,
                     "order_by": nodes.order_by,
                     "user_may_narrow": nodes.user_may_narrow,
-                }),
+                })),
             },
             "approval": self.approval,
             "timeout": self.timeout,
@@ -187,7 +195,11 @@ impl Canonical for AccessRules {
             .iter()
             .map(|(role, members)| (role.to_string(), members.iter().map(ToString::to_string).collect()))
             .collect();
-        json!({ "roles": roles, "members": members })
+        let mut canonical = json!({ "roles": roles, "members": members });
+        if let Some(object) = canonical.as_object_mut().filter(|_| self.nodes_need_run) {
+            object.insert("nodes_need".to_owned(), json!("run"));
+        }
+        canonical
     }
 }
 

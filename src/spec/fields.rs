@@ -17,6 +17,7 @@ const KNOWN_ELSEWHERE: &[(&str, &str)] = &[
     ("threadcount", "concurrency"),
     ("parallel", "concurrency"),
     ("rankAttribute", "order_by"),
+    ("excludePrecedence", "exclude_precedence"),
     ("multipleExecutions", "concurrency"),
     ("value", "default"),
     ("enforced", "values"),

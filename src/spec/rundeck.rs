@@ -258,12 +258,7 @@ fn dispatch(out: &mut Made, job: &Node, node: &Node, report: &mut Report<'_>) {
         left_out("the descending order of the nodes", order.span, "nodes start in ascending order", report);
     }
     if let Some(precedence) = part("excludePrecedence").filter(|n| !is_true(Some(n))) {
-        refused(
-            "`excludePrecedence: false`",
-            precedence.span,
-            "excluded nodes are always left out; write the filter without overlap",
-            report,
-        );
+        inner.word("exclude_precedence", "false", precedence.span);
     }
     if is_true(job.get("nodeFilterEditable")) {
         inner.word("user_may_narrow", "true", node.span);

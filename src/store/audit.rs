@@ -6,7 +6,7 @@
 use diesel::prelude::*;
 
 use crate::domain::access::Principal;
-use crate::domain::audit::{Act, Broken, Entry, Head, Verifier, link};
+use crate::domain::audit::{ANCHORED, Act, Broken, Entry, Head, Intact, Verifier, link};
 use crate::domain::time::Timestamp;
 
 use super::column::{Json, Stamp, stamp};
@@ -161,6 +161,15 @@ pub fn head(c: &mut Conn, now: Timestamp) -> Result<Option<Head>, StoreError> {
     Ok(last.map(|(seq, hash)| Head { seq, hash, at: now }))
 }
 
+/// Whether the record says that a file of signed heads was begun for this resource.
+///
+/// # Errors
+/// Those of the database.
+pub fn was_anchored(c: &mut Conn, resource: &str) -> Result<bool, StoreError> {
+    let filter = Filter { resource: Some(resource.to_owned()), ..Filter::default() };
+    Ok(!page(c, &filter, Some(ANCHORED), i64::MIN, i64::MAX, 1)?.is_empty())
+}
+
 /// Entries from the oldest on, after the number given: for walking the whole record in pieces.
 ///
 /// # Errors
@@ -175,14 +184,16 @@ pub fn walk(c: &mut Conn, after: i64, wanted: u32) -> Result<Vec<Entry>, StoreEr
     Ok(rows.into_iter().map(Entry::from).collect())
 }
 
-/// Checks the whole record against its hashes and the signed heads; how many entries there are, or the first that is
-/// wrong.
+/// Checks the whole record against its hashes, the signed heads and the end that the database has counted; the first
+/// entry that is wrong, if there is one.
 ///
 /// # Errors
 /// Those of the database. A broken chain is a result, not an error.
-pub fn verify(c: &mut Conn, key: &[u8; 32], heads: Vec<Head>) -> Result<Result<i64, Broken>, StoreError> {
+pub fn verify(c: &mut Conn, key: &[u8; 32], heads: Vec<Head>) -> Result<Result<Intact, Broken>, StoreError> {
     const PIECE: u32 = 1_000;
-    let mut verifier = Verifier::new(*key, heads);
+    // Read before the walk: entries that come meanwhile lie beyond it.
+    let counted = audit_head::table.find(1).select((audit_head::seq, audit_head::hash)).first(c)?;
+    let mut verifier = Verifier::new(*key, heads, counted);
     let mut after = i64::MIN;
     loop {
         let entries = walk(c, after, PIECE)?;

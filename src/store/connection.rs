@@ -80,9 +80,11 @@ pub(super) fn connect(target: &Target, purpose: Purpose) -> Result<Conn, StoreEr
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
                  PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
             )?;
-            if purpose == Purpose::Read {
-                c.batch_execute("PRAGMA query_only = ON;")?;
-            }
+            c.batch_execute(match purpose {
+                Purpose::Read => "PRAGMA query_only = ON;",
+                // The upper pages of the indexes stay at hand: 16 MiB.
+                Purpose::Write => "PRAGMA cache_size = -16384;",
+            })?;
             Ok(Conn::Sqlite(c))
         }
         Target::Postgres(url) => {
@@ -95,13 +97,12 @@ pub(super) fn connect(target: &Target, purpose: Purpose) -> Result<Conn, StoreEr
 
 /// SQLite makes its side files with the mode of the main file, so the main file is made first, for the owner only.
 fn create_private(path: &Path) -> Result<(), StoreError> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map(drop)
-        .map_err(|e| StoreError::Unavailable(format!("{} cannot be opened: {e}", path.display())))
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop).map_err(|e| match e.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            StoreError::Closed { file: path.display().to_string(), why: e.to_string() }
+        }
+        _ => StoreError::Unavailable(format!("{} cannot be opened: {e}", path.display())),
+    })
 }
 
 #[cfg(test)]

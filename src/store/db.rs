@@ -10,9 +10,10 @@ use tokio::sync::Semaphore;
 
 use super::connection::{Conn, Purpose, Target, connect};
 use super::error::{StoreError, expect_no_retry, wants_retry};
+use super::mark::Mark;
 use super::migrate::migrate;
 use super::pool::{Connections, Pooled, pool};
-use super::writer::Writer;
+use super::writer::{Kind, Writer};
 
 /// How often a transaction that lost against another is tried again on PostgreSQL.
 const ATTEMPTS: u32 = 10;
@@ -48,6 +49,12 @@ impl std::fmt::Debug for Db {
 }
 
 impl Db {
+    /// Which of the two it is, by its name.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        if self.writer.is_some() { "SQLite" } else { "PostgreSQL" }
+    }
+
     /// Opens the database at a file path, `sqlite:PATH` or `postgres://…`, and applies missing migrations. Blocks.
     ///
     /// # Errors
@@ -100,9 +107,37 @@ impl Db {
         E: From<StoreError> + Send + 'static,
     {
         match &self.writer {
-            Some(writer) => writer.submit(work).await,
+            Some(writer) => writer.submit(Kind::Change, move |conn, _| work(conn)).await,
             None => self.on_pool(move |conn| write_with_retries(conn, &work)).await,
         }
+    }
+
+    /// How far the database has come, for who keeps in memory what they read from it afterwards. `None` where only a look
+    /// can tell: on PostgreSQL, which others write to as well.
+    #[must_use]
+    pub fn mark(&self) -> Option<Mark> {
+        self.writer.as_ref().map(Writer::mark)
+    }
+
+    /// Adds rows as [`Db::write`] does, for the hottest path: the closure adds them in one statement, and nobody keeps in
+    /// memory what it adds, so the mark stays where it is.
+    ///
+    /// With a mark, only if nothing has been changed since, by whichever process; otherwise the answer is `None`, and
+    /// nothing was done.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn add<T, F>(&self, unchanged_since: Option<Mark>, work: F) -> Result<Option<T>, StoreError>
+    where
+        F: Fn(&mut Conn) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let Some(writer) = &self.writer else { return self.write(work).await.map(Some) };
+        let add = move |conn: &mut Conn, at: Option<Mark>| match unchanged_since {
+            Some(mark) if at != Some(mark) => Ok(None),
+            _ => work(conn).map(Some),
+        };
+        writer.submit(Kind::Addition, add).await
     }
 
     async fn on_pool<T, E, F>(&self, work: F) -> Result<T, E>
@@ -220,6 +255,59 @@ mod tests {
             }
         }
         assert_eq!(links(&db).await, 20);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_addition_that_fails_takes_no_other_with_it() {
+        let (_dir, db) = open();
+        let adds = (0..60u8).map(|i| {
+            let db = db.clone();
+            tokio::spawn(async move {
+                db.add(None, move |c| {
+                    sign_in::add_setup_link(c, &Digest::of(&[i]), now())?;
+                    match i % 3 {
+                        0 => Ok(i),
+                        1 => Err(StoreError::Full),
+                        _ => panic!("on purpose"),
+                    }
+                })
+                .await
+            })
+        });
+        for (add, i) in adds.collect::<Vec<_>>().into_iter().zip(0u8..) {
+            match (add.await.unwrap(), i % 3) {
+                (Ok(Some(n)), 0) => assert_eq!(n, i),
+                (Err(StoreError::Full), 1) | (Err(StoreError::Panicked), 2) => {}
+                (other, _) => panic!("{i}: {other:?}"),
+            }
+        }
+        assert_eq!(links(&db).await, 20);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_mark_stands_until_anybody_changes_something() {
+        let (dir, db) = open();
+        let path = dir.path().join("t.db");
+        let other = Db::open(path.to_str().unwrap(), &Options::default()).unwrap();
+        let link = |i: u8| move |c: &mut Conn| sign_in::add_setup_link(c, &Digest::of(&[i]), now());
+        // The first group only learns where others are.
+        db.add(None, link(0)).await.unwrap();
+        let mark = db.mark();
+        assert!(db.add(mark, link(1)).await.unwrap().is_some());
+        assert!(db.add(mark, link(2)).await.unwrap().is_some(), "additions leave the mark where it is");
+        db.write(link(3)).await.unwrap();
+        assert!(db.add(mark, link(4)).await.unwrap().is_none());
+        let mark = db.mark();
+        assert!(db.add(mark, link(4)).await.unwrap().is_some());
+        assert_eq!(links(&other).await, 5);
+        assert!(db.add(mark, link(5)).await.unwrap().is_some(), "who only reads changes nothing");
+        other.write(link(6)).await.unwrap();
+        assert!(db.add(mark, link(7)).await.unwrap().is_none());
+        assert!(db.add(db.mark(), link(7)).await.unwrap().is_some());
+        let undone: Result<(), StoreError> = db.write(|_| Err(StoreError::Full)).await;
+        assert!(undone.is_err());
+        assert!(db.add(db.mark(), link(8)).await.unwrap().is_some());
+        assert_eq!(links(&db).await, 9);
     }
 
     #[tokio::test(flavor = "multi_thread")]

@@ -11,6 +11,14 @@ pub enum StoreError {
     /// Busy or not reachable; trying again later may help.
     #[error("the database cannot be used at the moment ({0}); try again")]
     Unavailable(String),
+    /// The file belongs to another account.
+    #[error("{file} may not be opened: {why}")]
+    Closed {
+        /// The file.
+        file: String,
+        /// What the system says.
+        why: String,
+    },
     /// There is no such row.
     #[error("there is no {what}")]
     NotFound {
@@ -46,7 +54,9 @@ pub enum StoreError {
         found: String,
     },
     /// The root key does not open what was encrypted here.
-    #[error("the root key does not fit this database (key version {version}); put the right key file in place")]
+    #[error(
+        "the root key does not fit this database (key version {version}); put the key file back that this database was made with"
+    )]
     WrongRootKey {
         /// The key version that could not be opened.
         version: i32,
@@ -135,6 +145,10 @@ fn by_message(message: &str) -> Option<StoreError> {
         || has("unable to open database file")
         || has("starting up")
         || has("lock timeout")
+        || has("terminating connection")
+        || has("shutting down")
+        || has("server closed the connection")
+        || has("no connection to the server")
     {
         Some(StoreError::Unavailable(message.to_owned()))
     } else if has("malformed") || has("file is not a database") {
@@ -155,6 +169,7 @@ mod tests {
     #[test]
     fn words_of_the_databases_become_kinds() {
         assert!(matches!(unknown("database is locked"), StoreError::Unavailable(_)));
+        assert!(matches!(unknown("terminating connection due to administrator command"), StoreError::Unavailable(_)));
         assert!(matches!(unknown("database or disk is full"), StoreError::Full));
         assert!(matches!(unknown("database disk image is malformed"), StoreError::Corrupt(_)));
         assert!(matches!(unknown("no such table: x"), StoreError::Statement(_)));

@@ -138,10 +138,19 @@ pub fn decide_pending(
     run: Option<RunNumber>,
 ) -> Result<(), StoreError> {
     let there = get(c, id)?;
-    if there.verdict != EventVerdict::Pending {
-        return Err(StoreError::conflict(format!("event {id} was decided already")));
+    check(permit, &there.project, &there.source)?;
+    // In the statement itself: of two that decide at once on PostgreSQL the second one waits here and finds it decided.
+    let undecided =
+        events::table.find(id.to_string()).filter(events::verdict.eq(event_verdict_word(EventVerdict::Pending)));
+    let change = (
+        events::verdict.eq(event_verdict_word(verdict)),
+        events::detail.eq(detail),
+        events::run.eq(run.map(RunNumber::get)),
+    );
+    match diesel::update(undecided).set(change).execute(c)? {
+        1 => Ok(()),
+        _ => Err(StoreError::conflict(format!("event {id} was decided already"))),
     }
-    set_verdict(c, permit, id, verdict, detail, run)
 }
 
 /// The event of this id.
@@ -193,8 +202,10 @@ pub fn list(
 /// # Errors
 /// Those of the database.
 pub fn pending(c: &mut Conn, wanted: u32) -> Result<Vec<Event>, StoreError> {
+    // As a literal, or SQLite could not know that the index of undecided events covers it.
+    let undecided = diesel::dsl::sql::<diesel::sql_types::Bool>("verdict = 'pending'");
     let rows: Vec<Row> = events::table
-        .filter(events::verdict.eq(event_verdict_word(EventVerdict::Pending)))
+        .filter(undecided)
         .order((events::received_at, events::id))
         .limit(limit(wanted))
         .select(Row::as_select())

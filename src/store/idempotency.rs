@@ -29,7 +29,8 @@ pub enum Claim {
     OtherRequest,
 }
 
-/// Claims a key for a request. Of several at once one gets [`Claim::New`].
+/// Claims a key for a request. Of several at once one gets [`Claim::New`]. A claim from before `abandoned` whose request
+/// was never answered died under way, and is taken over.
 ///
 /// # Errors
 /// Those of the database.
@@ -40,6 +41,7 @@ pub fn claim(
     route: &str,
     request: &Digest,
     now: Timestamp,
+    abandoned: Timestamp,
 ) -> Result<Claim, StoreError> {
     let who = principal.to_string();
     let row = (
@@ -55,6 +57,16 @@ pub fn claim(
         .do_nothing()
         .execute(c))?;
     if rows == 1 {
+        return Ok(Claim::New);
+    }
+    let dead = idempotency::table
+        .filter(idempotency::principal.eq(&who))
+        .filter(idempotency::key.eq(key))
+        .filter(idempotency::route.eq(route))
+        .filter(idempotency::request_digest.eq(request.to_string()))
+        .filter(idempotency::status.is_null())
+        .filter(idempotency::created_at.lt(stamp(abandoned)));
+    if diesel::update(dead).set(idempotency::created_at.eq(stamp(now))).execute(c)? == 1 {
         return Ok(Claim::New);
     }
     Ok(find(c, principal, key, route, request)?.unwrap_or(Claim::UnderWay))

@@ -8,12 +8,15 @@
 mod connection;
 mod db;
 mod error;
+mod mark;
 mod migrate;
 mod page;
 mod permit;
+pub mod pins;
 mod pool;
 mod root_key;
 mod schema;
+mod statement;
 mod writer;
 
 pub mod anchor;
@@ -40,6 +43,7 @@ pub mod webhook_tokens;
 pub use connection::Conn;
 pub use db::{Db, Options};
 pub use error::StoreError;
+pub use mark::Mark;
 pub use page::MAX_LIMIT;
 pub use root_key::RootKey;
 pub use vault::Vault;

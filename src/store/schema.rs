@@ -250,6 +250,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    pinned_jobs (user_name, project, job_id) {
+        user_name -> Text,
+        project -> Text,
+        job_id -> Text,
+        pinned_at -> Timestamp,
+    }
+}
+
+diesel::table! {
     webhook_tokens (project, name) {
         project -> Text,
         name -> Text,
@@ -335,6 +344,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_steps,
     approvals,
     signatures,
+    pinned_jobs,
     webhook_tokens,
     events,
     idempotency,

@@ -88,6 +88,14 @@ impl Vault {
         }
     }
 
+    /// Whether some root key belongs to this database already.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub fn is_in_use(c: &mut Conn) -> Result<bool, StoreError> {
+        Ok(vault_checks::table.count().get_result::<i64>(c)? > 0)
+    }
+
     pub(super) fn seal(&self, place: Place<'_>, clear: &[u8]) -> Result<Sealed, StoreError> {
         let mut nonce = [0u8; 24];
         getrandom::fill(&mut nonce)

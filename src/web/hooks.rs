@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
+use serde::Serialize;
 use serde_json::json;
 
 use super::call::Call;
 use super::error::Answer;
-use crate::app::error::{AppError, RefusalKind};
+use crate::app::error::AppError;
+use crate::app::hooks::Accepted;
+use crate::domain::event::EventVerdict;
+use crate::domain::ids::{EventId, RunNumber};
 
 /// `POST /hooks/{address}`: 202 once the delivery is stored for good and decided.
 pub async fn deliver(call: Call) -> Answer {
@@ -20,15 +24,19 @@ pub async fn deliver(call: Call) -> Answer {
             .and_modify(|known| *known = String::new())
             .or_insert_with(|| value.to_owned());
     }
-    let accepted = call.app.deliver(&call.part("address"), headers, &call.body, &call.source).await?;
-    let body = json!({
-        "event": accepted.event,
-        "run": accepted.run,
-        "verdict": accepted.verdict,
-        "detail": accepted.detail,
-        "duplicate": accepted.duplicate,
-    });
-    Ok(HttpResponse::Accepted().json(body))
+    let accepted = call.app.deliver(&call.part("address"), &headers, &call.body, &call.source).await?;
+    let Accepted { event, run, verdict, detail, duplicate } = accepted;
+    Ok(HttpResponse::Accepted().json(Told { detail, duplicate, event, run, verdict }))
+}
+
+/// What a sender is told.
+#[derive(Serialize)]
+struct Told {
+    detail: String,
+    duplicate: bool,
+    event: EventId,
+    run: Option<RunNumber>,
+    verdict: EventVerdict,
 }
 
 /// `GET /healthz`: the process answers.
@@ -40,7 +48,7 @@ pub async fn health(_: Call) -> Answer {
 pub async fn ready(call: Call) -> Answer {
     match call.app.catalogue().await {
         Ok(_) => Ok(HttpResponse::Ok().json(json!({ "status": "ready" }))),
-        Err(AppError::Refused(refusal)) if refusal.kind == RefusalKind::Busy => {
+        Err(AppError::Refused(refusal)) if refusal.kind.is_of_the_moment() => {
             Ok(HttpResponse::ServiceUnavailable().json(json!({ "status": "not ready", "detail": refusal.message })))
         }
         Err(error) => {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue, LOCATION};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -17,7 +17,7 @@ use super::routes::{Guard, Route};
 use super::{cookie, forgery};
 use crate::app::App;
 use crate::app::error::{AppError, Refusal, RefusalKind};
-use crate::app::idempotency::Keyed;
+use crate::app::idempotency::{KeptAnswer, Keyed};
 use crate::domain::access::Resource;
 
 /// Takes a request through to its answer.
@@ -56,23 +56,26 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
     let body = read_body(payload, route.body_limit).await.map_err(|e| (e, None))?;
     let content_type = request.headers().get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
     let form = match route.surface {
-        Surface::Page => Form::read(content_type, &body).await.map_err(|e| (e, None))?,
+        Surface::Page => Box::pin(Form::read(content_type, &body)).await.map_err(|e| (e, None))?,
         Surface::Api => Form::default(),
     };
     let unsafe_method = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     // A route that takes its own proof (a webhook's signature) has no use for cookies and is not checked for them.
-    let caller =
-        if route.guard == Guard::OwnProof { None } else { caller_of(request, app).await.map_err(|e| (e, None))? };
+    let caller = if route.guard == Guard::OwnProof {
+        None
+    } else {
+        Box::pin(caller_of(request, app)).await.map_err(|e| (e, None))?
+    };
     if unsafe_method && route.guard != Guard::OwnProof {
         let given = request.headers().get("x-csrf-token").and_then(|v| v.to_str().ok()).or_else(|| form.text("csrf"));
-        forgery::check(request.headers(), caller.as_ref().and_then(|c| c.session.as_ref()), given)
-            .map_err(|e| (e, caller.clone()))?;
+        let session = caller.as_ref().and_then(|c| c.session.as_ref());
+        forgery::check(request.headers(), &app.settings.public_url, session, given).map_err(|e| (e, caller.clone()))?;
     }
     guard(route, caller.as_ref(), app).map_err(|e| (e, caller.clone()))?;
     let call = Call { app: Arc::clone(app), caller: caller.clone(), request: request.clone(), body, form, source };
     let key = request.headers().get("idempotency-key").filter(|_| route.surface == Surface::Api && unsafe_method);
     let answer = match (key.map(|k| k.to_str().unwrap_or_default().to_owned()), &caller) {
-        (Some(key), Some(caller)) => once(route, call, &key, caller).await,
+        (Some(key), Some(caller)) => Box::pin(once(route, call, &key, caller)).await,
         _ => (route.handler)(call).await,
     };
     answer.map_err(|e| (e, caller))
@@ -82,18 +85,25 @@ async fn handle(route: &'static Route, request: &HttpRequest, payload: Payload, 
 async fn once(route: &'static Route, call: Call, key: &str, caller: &Caller) -> Answer {
     let app = Arc::clone(&call.app);
     let place = format!("{} {}", route.method, call.request.path());
-    if let Keyed::Answered { status, body } = app.keyed(&caller.actor, key, &place, &call.body).await? {
-        let mut answer = HttpResponse::build(StatusCode::from_u16(status).unwrap_or(StatusCode::OK));
+    if let Keyed::Answered(kept) = app.keyed(&caller.actor, key, &place, &call.body).await? {
+        let mut answer = HttpResponse::build(StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK));
         answer.insert_header(("Idempotency-Replayed", "true"));
-        return Ok(answer.content_type("application/json").body(body));
+        if let Some(location) = kept.location {
+            answer.insert_header((LOCATION, location));
+        }
+        return Ok(answer.content_type("application/json").body(kept.body));
     }
     match (route.handler)(call).await {
         Ok(answer) => {
             let (head, body) = answer.into_parts();
             // Answers to unsafe requests are whole documents; only followed logs stream, and those are GET.
             let bytes = actix_web::body::to_bytes(body).await.map_err(|_| AppError::fault("an answer broke off"))?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            app.keyed_done(&caller.actor, key, Some((head.status().as_u16(), text))).await?;
+            let kept = KeptAnswer {
+                status: head.status().as_u16(),
+                location: head.headers().get(LOCATION).and_then(|v| v.to_str().ok()).map(str::to_owned),
+                body: String::from_utf8_lossy(&bytes).into_owned(),
+            };
+            app.keyed_done(&caller.actor, key, Some(kept)).await?;
             Ok(head.set_body(actix_web::body::BoxBody::new(bytes)))
         }
         Err(error) => {
@@ -118,18 +128,27 @@ fn guard(route: &Route, caller: Option<&Caller>, app: &App) -> Result<(), AppErr
 
 /// The body, refused as soon as it is too large.
 async fn read_body(mut payload: Payload, limit: usize) -> Result<Bytes, AppError> {
-    let mut body = Vec::new();
+    let (mut first, mut rest) = (Bytes::new(), Vec::new());
     while let Some(chunk) = payload.next().await {
         let chunk = chunk.map_err(|_| {
             AppError::from(Refusal::new(RefusalKind::Malformed, "broken_body", "The body broke off; send it again."))
         })?;
-        if body.len() + chunk.len() > limit {
+        if first.len() + rest.len() + chunk.len() > limit {
             let message = format!("The body is larger than {} KiB.", limit / 1024);
             return Err(Refusal::new(RefusalKind::TooLarge, "body_too_large", message).into());
         }
-        body.extend_from_slice(&chunk);
+        // Most bodies come in one piece, which is taken as it is.
+        if first.is_empty() {
+            first = chunk;
+        } else {
+            rest.extend_from_slice(&chunk);
+        }
     }
-    Ok(body.into())
+    if rest.is_empty() {
+        return Ok(first);
+    }
+    rest.splice(..0, first);
+    Ok(rest.into())
 }
 
 /// Who calls: a bearer token counts before a cookie. A token that is not valid is an error, not an anonymous caller.
@@ -162,7 +181,9 @@ pub fn method_not_allowed(surface: Surface, allowed: &str) -> HttpResponse {
     let message = format!("This address only takes {allowed}.");
     let refusal = Refusal::new(RefusalKind::Malformed, "method_not_allowed", message);
     let mut answer = respond(&refusal.into(), surface, &Chrome::default());
-    *answer.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+    if let Ok(allowed) = HeaderValue::from_str(allowed) {
+        answer.headers_mut().insert(ALLOW, allowed);
+    }
     secure(&mut answer);
     answer
 }

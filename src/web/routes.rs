@@ -108,8 +108,9 @@ pub(crate) use to;
 
 /// Routes that are neither pages nor API.
 const COMMON: &[Route] = &[
-    page("GET", "/static/{name:.+}", Guard::Public, to!(assets::file)),
+    // First, as it is asked for most.
     api("POST", "/hooks/{address}", Guard::OwnProof, to!(hooks::deliver)),
+    page("GET", "/static/{name:.+}", Guard::Public, to!(assets::file)),
     api("GET", "/healthz", Guard::Public, to!(hooks::health)),
     api("GET", "/readyz", Guard::Public, to!(hooks::ready)),
     api("GET", "/metrics", Guard::Public, to!(hooks::metrics)),

@@ -4,8 +4,9 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use actix_web::dev::Server;
+use actix_web::http::Method;
 use actix_web::web::{self, Payload};
-use actix_web::{HttpRequest, HttpServer};
+use actix_web::{HttpRequest, HttpServer, guard};
 
 use super::call::Surface;
 use super::pipeline;
@@ -40,6 +41,11 @@ fn configure(config: &mut web::ServiceConfig, app: &Arc<App>) {
     for path in paths {
         let on_path: Vec<&'static Route> = table().filter(|r| r.path == path).collect();
         let mut resource = web::resource(path);
+        // Another path covers it too: a job can be called `…/runs`. So it takes its own methods only.
+        if path.contains(":.+}/") {
+            let methods: Vec<Method> = on_path.iter().flat_map(|r| r.methods()).collect();
+            resource = resource.guard(guard::fn_guard(move |context| methods.contains(&context.head().method)));
+        }
         for route in &on_path {
             let route: &'static Route = route;
             for method in route.methods() {

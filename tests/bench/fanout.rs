@@ -60,9 +60,9 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         let mut busy = Duration::ZERO;
         // In turn, so that whatever else the machine does slows both.
         for _ in 0..WARM {
-            let before = server.busy();
+            let before = server.cpu();
             own.warm.push(api.run(&job));
-            busy += server.busy() - before;
+            busy += server.cpu() - before;
             settle();
             let began = Instant::now();
             runtime.block_on(everywhere(&sessions));

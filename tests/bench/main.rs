@@ -14,6 +14,7 @@ mod api;
 mod fanout;
 mod fleet;
 mod http;
+mod load;
 mod output;
 mod peers;
 mod server;
@@ -28,12 +29,15 @@ use diesel::{Connection, RunQueryDsl, SqliteConnection};
 
 /// How long each load lasts.
 const ROUND: Duration = Duration::from_secs(5);
+/// How many events are stored before the look at what growth costs.
+const MANY: u64 = 200_000;
 
 fn main() {
     // `cargo test --benches` and `nextest` call with other arguments; only `cargo bench` measures.
     if !std::env::args().any(|a| a == "--bench") {
         return;
     }
+    println!("load average before              {:>8}", load());
     let chosen: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     let wanted = |part: &str| if chosen.is_empty() { part != "own" } else { chosen.iter().any(|c| c == part) };
     if wanted("accept") || wanted("warm") {
@@ -90,10 +94,13 @@ fn accepting(server: &server::Server) {
     println!("size of the binary               {:>8.1} MiB", server.binary_mib());
     println!();
     bare_loop(server);
-    for connections in [8, 64] {
-        accept(server, connections, true);
-    }
-    accept(server, 8, false);
+    let senders = Senders::new(server);
+    senders.accepted(64, ROUND);
+    senders.accepted(8, ROUND);
+    senders.rejected(8, ROUND);
+    senders.until_stored(MANY);
+    senders.accepted(64, ROUND);
+    bare_loop(server);
     println!("resident memory after the load   {:>8.1} MiB", server.resident_mib());
     println!();
 }
@@ -103,7 +110,7 @@ fn bare_loop(server: &server::Server) {
     let path = server.folder().join("bare.db");
     let mut db = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
     db.batch_execute(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE t (id INTEGER PRIMARY KEY, body TEXT)",
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, body TEXT)",
     )
     .unwrap();
     let body = server::BODY;
@@ -114,39 +121,61 @@ fn bare_loop(server: &server::Server) {
         insert.execute(&mut db).unwrap();
         times.push(one.elapsed());
     }
-    print("bare SQLite insert and commit, one at a time", times.len(), began.elapsed(), &mut times);
+    let (count, took) = (times.len(), began.elapsed());
+    println!("{}", figures("bare SQLite insert and commit, one at a time", count, took, &mut times));
 }
 
-/// Deliveries to a webhook over so many connections: each is verified, stored for good and answered.
-fn accept(server: &server::Server, connections: usize, good: bool) {
-    let counter = Arc::new(AtomicU64::new(0));
-    let began = Instant::now();
-    let threads: Vec<_> = (0..connections)
-        .map(|_| {
-            let (address, counter) = (server.address, Arc::clone(&counter));
-            std::thread::spawn(move || {
-                let mut connection = http::Connection::open(address);
-                let mut times = Vec::new();
-                while began.elapsed() < ROUND {
-                    let id = counter.fetch_add(1, Ordering::Relaxed);
-                    let request = server::delivery(&format!("{good}-{connections}-{id}"), good);
-                    let one = Instant::now();
-                    let status = connection.send(&request);
-                    times.push(one.elapsed());
-                    assert_eq!(status, if good { 202 } else { 403 });
-                }
-                times
-            })
-        })
-        .collect();
-    let mut times: Vec<Duration> = threads.into_iter().flat_map(|t| t.join().unwrap()).collect();
-    let what = if good { "webhook deliveries accepted" } else { "deliveries with a bad signature rejected" };
-    print(&format!("{what}, {connections} connections"), times.len(), began.elapsed(), &mut times);
+/// Who posts deliveries, counting them.
+struct Senders<'s> {
+    server: &'s server::Server,
+    accepted: Arc<AtomicU64>,
 }
 
-fn print(what: &str, count: usize, took: Duration, times: &mut [Duration]) {
+impl<'s> Senders<'s> {
+    fn new(server: &'s server::Server) -> Self {
+        Self { server, accepted: Arc::new(AtomicU64::new(0)) }
+    }
+
+    /// Deliveries that are verified, stored for good and answered.
+    fn accepted(&self, connections: usize, lasting: Duration) {
+        let stored = self.accepted.load(Ordering::Relaxed);
+        let what = format!("accepted, {connections} connections, {stored} stored before");
+        self.measured(&what, connections, true, &self.accepted, lasting);
+    }
+
+    /// Deliveries with a bad signature.
+    fn rejected(&self, connections: usize, lasting: Duration) {
+        let what = format!("bad signature rejected, {connections} connections");
+        self.measured(&what, connections, false, &Arc::new(AtomicU64::new(0)), lasting);
+    }
+
+    /// Posts without measuring until so many events are stored.
+    fn until_stored(&self, count: u64) {
+        while self.accepted.load(Ordering::Relaxed) < count {
+            let (request, lasting) = (server::delivery(true), Duration::from_secs(1));
+            load::send(self.server.address, 64, &request, ACCEPTED, &self.accepted, lasting);
+        }
+    }
+
+    fn measured(&self, what: &str, connections: usize, good: bool, ids: &Arc<AtomicU64>, lasting: Duration) {
+        let (request, status) = (server::delivery(good), if good { ACCEPTED } else { REJECTED });
+        let (server, own) = (self.server.cpu(), load::cpu_of("self"));
+        let load::Measured { mut times, took } =
+            load::send(self.server.address, connections, &request, status, ids, lasting);
+        let (server, own) = (self.server.cpu() - server, load::cpu_of("self") - own);
+        let each = |cpu: Duration| cpu.as_secs_f64() * 1e6 / times.len() as f64;
+        let share = 100.0 * server.as_secs_f64() / (server + own).as_secs_f64();
+        let cpu = format!("CPU each: server {:.0} us ({share:.0} %), load {:.0} us", each(server), each(own));
+        println!("{}   {cpu}", figures(what, times.len(), took, &mut times));
+    }
+}
+
+const ACCEPTED: &str = "HTTP/1.1 202 ";
+const REJECTED: &str = "HTTP/1.1 403 ";
+
+fn figures(what: &str, count: usize, took: Duration, times: &mut [Duration]) -> String {
     times.sort_unstable();
     let at = |part: f64| times[((times.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
     let rate = count as f64 / took.as_secs_f64();
-    println!("{what:<50} {rate:>9.0} /s   p50 {:>7.2} ms   p99 {:>7.2} ms", at(0.5), at(0.99));
+    format!("{what:<50} {rate:>9.0} /s   p50 {:>7.2} ms   p99 {:>7.2} ms", at(0.5), at(0.99))
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::load::{Request, cpu_of};
+
 const BINARY: &str = env!("CARGO_BIN_EXE_interlock");
 const SECRET: &str = "a secret for measuring, 32 bytes";
 /// A payload of about the size that senders post.
@@ -81,13 +83,9 @@ impl Server {
         std::fs::write(format!("/proc/{}/clear_refs", self.id()), "5").unwrap();
     }
 
-    /// Processor time of the server's own threads so far.
-    pub(crate) fn busy(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-        let ticks: u64 = fields[11..=12].iter().map(|f| f.parse::<u64>().unwrap()).sum();
-        // Linux counts in hundredths of a second here, whatever the kernel's own tick is.
-        Duration::from_millis(ticks * 10)
+    /// The processor time that its own threads have used so far, to a hundredth of a second.
+    pub(crate) fn cpu(&self) -> Duration {
+        cpu_of(&self.id().to_string())
     }
 
     fn status_mib(&self, field: &str) -> f64 {
@@ -159,18 +157,18 @@ pub(crate) fn command(data: &Path, arguments: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// A signed delivery as bytes on the wire.
-pub(crate) fn delivery(id: &str, good: bool) -> Vec<u8> {
+/// A delivery as bytes on the wire, with its id left open.
+pub(crate) fn delivery(good: bool) -> Request {
     let mut mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap();
     mac.update(BODY.as_bytes());
     let mut signature: String = mac.finalize().into_bytes().iter().map(|b| format!("{b:02x}")).collect();
     if !good {
         signature = signature.chars().rev().collect();
     }
-    format!(
+    let before = format!(
         "POST /hooks/load HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nX-Signature: {signature}\r\n\
-         X-Delivery-Id: {id}\r\nContent-Length: {}\r\n\r\n{BODY}",
+         Content-Length: {}\r\nX-Delivery-Id: ",
         BODY.len()
-    )
-    .into_bytes()
+    );
+    Request::new(&before, &format!("\r\n\r\n{BODY}"))
 }

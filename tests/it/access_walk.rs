@@ -23,6 +23,9 @@ enum Call {
     Yaml(&'static str),
 }
 
+/// Who administers the whole installation.
+const ROOT: &str = "installation administrator";
+
 /// A word that nobody outside the project may ever be shown.
 const HIDDEN: &str = "hush-hush";
 
@@ -39,10 +42,14 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/session") => Call::Json(r#"{"user": "nobody", "password": "wrong password!"}"#),
         ("POST", "/api/v1/projects/{project}/jobs/{job:.+}/runs") => Call::Json(r#"{"reason": "walk"}"#),
         ("PUT", "/api/v1/projects/{project}/jobs/{job:.+}") => Call::Yaml(JOB),
+        ("POST", "/api/v1/events") => Call::Json(r#"{"type": "walk", "project": "ops"}"#),
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
         ("POST", "/sign-in") => Call::Form("user=nobody&password=wrong"),
-        ("POST", "/sign-out" | "/runs/{number}/cancel") => Call::Form(""),
+        ("POST", "/projects/{project}/pin/{job:.+}") => Call::Form("pin=yes"),
+        ("POST", "/sign-out" | "/runs/{number}/cancel" | "/events/{id}/replay" | "/nodes/{project}/{node}/check") => {
+            Call::Form("")
+        }
         ("POST", "/setup/{token}") => Call::Form("user=intruder&password=long+enough+password"),
         ("POST", "/projects/{project}/run/{job:.+}") => Call::Form("reason=walk"),
         ("POST", "/approvals/{id}/decision") => Call::Form(
@@ -74,7 +81,7 @@ roles:
   viewer: [{allow: [view], on: '**'}]
   oncall: [{allow: [view, run, cancel], on: 'job/**'}, {allow: [run], on: 'node/**'}, {allow: [view], on: '**'}]
   manager: [{allow: [view, approve], on: 'job/**'}, {allow: [view], on: '**'}]
-  admin: [{allow: [view, edit, administer, promote, view_secret_names, use_secret], on: '**'}]
+  admin: [{allow: [view, edit, administer, promote, view_secret_names, use_secret], on: '**'}, {allow: [run], on: event}]
   robot: [{allow: [view, run], on: 'job/**'}, {allow: [run], on: 'node/**'}, {allow: [view], on: '**'}]
 members:
   viewer: ['user:viewer']
@@ -104,6 +111,7 @@ fn world() -> World {
     for name in ["viewer", "oncall", "manager", "boss", "stranger"] {
         test.person(name);
     }
+    test.administrator("root");
     test.steps().script("hush-hush-1", "step-1", interlock::exec::fake::Script::exits(0).says("hush-hush\n"));
     let sender = test.anonymous().with("x-interlock-token", "a-shared-secret-of-32-characters");
     let accepted = sender.post("/hooks/incoming", &serde_json::json!({"hush": "hush-hush"})).expect(202).json();
@@ -136,6 +144,7 @@ impl World {
             ("{name:.*}", pick("team/hush-hush", "team/absent")),
             ("{name}", pick("incoming", "absent")),
             ("{kind}", "job".to_owned()),
+            ("{node}", pick("hush-hush-1", "absent")),
         ] {
             path = path.replace(placeholder, &value);
         }
@@ -197,6 +206,8 @@ fn callers(world: &World) -> Vec<Caller> {
         caller("admin", true, true, &[View, Edit], true, person("boss")),
         caller("manager", true, true, &[View, Approve], false, person("manager")),
         caller("oncall", true, true, &[View, Run, Cancel], false, person("oncall")),
+        // May everything but sign.
+        caller(ROOT, true, true, &[View, Run, Cancel, Edit], true, person("root")),
     ]
 }
 
@@ -229,13 +240,18 @@ fn class_of(route: &Route, answer: &Answer) -> Class {
 /// What the guard promises; `None` where the caller asks about nobody but themselves.
 fn expected(route: &Route, caller: &Caller) -> Option<Class> {
     Some(match (route.guard, caller) {
+        // No token changes an account, whatever its owner may.
+        (Guard::Needs(_, On::Account), Caller { name: "service token", .. }) => Class::Absent,
         (Guard::Needs(_, On::Account), Caller { known: true, .. }) => return None,
         // A path in the key store is typed, so nothing is given away by naming what is missing.
         (Guard::Needs(_, On::Key), Caller { known: true, administers: false, .. }) => Class::Forbidden,
+        (Guard::System(_) | Guard::Needs(Permission::Administer, On::Project), Caller { name: ROOT, .. }) => {
+            Class::Through
+        }
         (Guard::System(_), Caller { known: true, .. }) => Class::Absent,
         // A guessed link, a wrong password and an unsigned delivery are turned away by their own check.
         (Guard::Public, Caller { name: "revoked token", .. }) => Class::SignIn,
-        (Guard::Public, _) if route.path == "/setup/{token}" && route.method == "POST" => Class::Absent,
+        (Guard::Public, _) if route.path == "/setup/{token}" => Class::Absent,
         (Guard::Public, _) if route.path == "/api/v1/session" => Class::SignIn,
         (Guard::Public, _) if route.path == "/sign-in" && route.method == "POST" => Class::SignIn,
         (Guard::Public, _) => Class::Through,

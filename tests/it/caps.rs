@@ -34,7 +34,7 @@ async fn a_node_has_eight_sessions_at_most() {
 /// A bastion that takes ten strangers at once drops the others, so no more than eight knock at the same time.
 #[tokio::test]
 async fn a_host_on_the_way_is_not_knocked_at_too_often() {
-    let bastion = Sshd::start_with("127.0.0.4", None, 10);
+    let bastion = Sshd::start_with("127.0.0.4", None, "MaxStartups 10\n");
     let inner = Sshd::start_at("127.0.0.5", None);
     // The bastion lets the same key in.
     std::fs::copy(inner.directory().join("user.pub"), bastion.directory().join("authorized_keys")).unwrap();

@@ -67,6 +67,11 @@ impl Client {
         Self { agent: config.into(), base: base.to_owned(), headers: Vec::new() }
     }
 
+    /// The server's address.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The same caller with one more header.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.clone();
@@ -103,20 +108,28 @@ impl Client {
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Answer {
+        self.exchange(method, path, body).unwrap_or_else(|e| panic!("{method} {path}: {e}"))
+    }
+
+    /// The answer, or nothing when the server is gone.
+    pub(crate) fn try_send(&self, method: &str, path: &str, body: Option<&[u8]>) -> Option<Answer> {
+        self.exchange(method, path, body).ok()
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: Option<&[u8]>) -> Result<Answer, ureq::Error> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let outcome = match body {
-            Some(body) => self.agent.run(request.body(body).unwrap()),
-            None => self.agent.run(request.body(()).unwrap()),
+        let mut response = match body {
+            Some(body) => self.agent.run(request.body(body)?)?,
+            None => self.agent.run(request.body(())?)?,
         };
-        let mut response = outcome.unwrap_or_else(|e| panic!("{method} {path}: {e}"));
         let headers = response
             .headers()
             .iter()
             .map(|(n, v)| (n.as_str().to_owned(), String::from_utf8_lossy(v.as_bytes()).into_owned()))
             .collect();
-        Answer { status: response.status().as_u16(), headers, body: response.body_mut().read_to_vec().unwrap() }
+        Ok(Answer { status: response.status().as_u16(), headers, body: response.body_mut().read_to_vec()? })
     }
 }

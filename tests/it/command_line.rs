@@ -1,90 +1,41 @@
 //! The main job by the command line, on a real node: the program itself, its exit codes, and a server on the same folder.
 
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::harness::PASSWORD;
+use crate::program::{Install, Server, ends};
 use crate::sshd::Sshd;
 
-/// A data folder, and a folder of definitions beside it.
-struct Install {
-    folder: tempfile::TempDir,
-}
-
-impl Install {
-    fn new() -> Self {
-        Self { folder: tempfile::Builder::new().prefix("ilk").tempdir_in("/tmp").unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_interlock"));
-        command.arg("--data").arg(self.path().join("data")).args(arguments);
-        command.env_remove("INTERLOCK_TOKEN").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn feed(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-        child.wait_with_output().unwrap()
-    }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.path().join("ops").join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn definitions(&self, node: &Sshd) {
-        self.write(
-            "project.yaml",
-            "approvals:\n  two-eyes: {need: [{role: manager, count: 1}], reason: {request: required}}\n",
-        );
-        self.write(
-            "nodes.yaml",
-            &format!(
-                "web1: {{hostname: '{}:{}', username: ilk-tcsh, tags: web, environment: staging, ssh-key-storage-path: keys/ops/id}}\n",
-                node.host, node.port
-            ),
-        );
-        self.write(
-            "access.yaml",
-            "roles:\n  manager: [{allow: [view, approve], on: 'job/**'}]\nmembers: {manager: ['user:manager']}\n",
-        );
-        self.write(
-            "jobs/greet.yaml",
-            "name: greet\ngroup: test\noptions:\n  - {name: who, required: true, pattern: '[a-z ]+'}\n  - {name: code, type: integer, default: 0}\nnodes: {filter: 'tags: web'}\nsteps:\n  - run: echo hello ${option.who}\n  - run: exit ${option.code}\n",
-        );
-        self.write(
-            "jobs/signed.yaml",
-            "name: signed\ngroup: test\nnodes: {filter: 'tags: web'}\napproval: {rule: two-eyes}\nsteps:\n  - run: echo signed and run\n",
-        );
-    }
-}
-
-#[track_caller]
-fn ends(output: &Output, code: i32) -> (String, String) {
-    let out = String::from_utf8(output.stdout.clone()).unwrap();
-    let err = String::from_utf8(output.stderr.clone()).unwrap();
-    assert_eq!(output.status.code(), Some(code), "{out}\n{err}");
-    (out, err)
+fn definitions(install: &Install, node: &Sshd) {
+    install.write(
+        "project.yaml",
+        "approvals:\n  two-eyes: {need: [{role: manager, count: 1}], reason: {request: required}}\n",
+    );
+    install.write(
+        "nodes.yaml",
+        &format!(
+            "web1: {{hostname: '{}:{}', username: ilk-tcsh, tags: web, environment: staging, ssh-key-storage-path: keys/ops/id}}\n",
+            node.host, node.port
+        ),
+    );
+    install.write(
+        "access.yaml",
+        "roles:\n  manager: [{allow: [view, approve], on: 'job/**'}]\nmembers: {manager: ['user:manager']}\n",
+    );
+    install.write(
+        "jobs/greet.yaml",
+        "name: greet\ngroup: test\noptions:\n  - {name: who, required: true, pattern: '[a-z ]+'}\n  - {name: code, type: integer, default: 0}\nnodes: {filter: 'tags: web'}\nsteps:\n  - run: echo hello ${option.who}\n  - run: exit ${option.code}\n",
+    );
+    install.write(
+        "jobs/signed.yaml",
+        "name: signed\ngroup: test\nnodes: {filter: 'tags: web'}\napproval: {rule: two-eyes}\nsteps:\n  - run: echo signed and run\n",
+    );
 }
 
 fn ready(node: &Sshd) -> Install {
     let install = Install::new();
-    install.definitions(node);
+    definitions(&install, node);
     let folder = install.path().join("ops");
     let folder = folder.to_str().unwrap();
     ends(&install.run(&["check", folder]), 0);
@@ -137,48 +88,6 @@ fn a_changed_host_key_stops_everything() {
     let _impostor = Sshd::start_at("127.0.0.2", Some(port));
     let (out, err) = ends(&install.run(&["run", "test/greet", "--", "-who", "x"]), 1);
     assert!(!out.contains("hello") && err.to_lowercase().contains("host key"), "{out}{err}");
-}
-
-/// A server, stopped when dropped.
-struct Server {
-    process: Child,
-    address: String,
-    said: BufReader<ChildStdout>,
-}
-
-impl Server {
-    fn start(install: &Install) -> Self {
-        let mut process = install.command(&["serve", "--listen", "127.0.0.1:0"]).stderr(Stdio::null()).spawn().unwrap();
-        let said = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self { process, address: String::new(), said };
-        let mut all = String::new();
-        while server.address.is_empty() {
-            let mut line = String::new();
-            assert!(server.said.read_line(&mut line).unwrap() > 0, "the server ended: {all}");
-            if let Some(address) = line.trim().strip_prefix("Interlock listens on ") {
-                address.clone_into(&mut server.address);
-                return server;
-            }
-            all.push_str(&line);
-        }
-        server
-    }
-
-    /// Asks the server to stop and takes its exit code.
-    fn stop(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.process);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let mut rest = String::new();
-        while self.said.read_line(&mut rest).unwrap() > 0 {}
-        self.process.wait().unwrap().code()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }
 
 #[test]

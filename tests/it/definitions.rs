@@ -229,3 +229,31 @@ fn several_documents_keep_their_own_text() {
         assert_eq!(spec::read_job(&job.source).as_ref(), Ok(&job.value));
     }
 }
+
+#[test]
+fn an_inventory_says_the_same_in_yaml_json_and_xml() {
+    use interlock::spec::{NodesFormat, read_nodes};
+    let yaml = "web1:\n  hostname: 192.0.2.1:2222\n  username: deploy\n  tags: [web, prod]\n  environment: production\n  osFamily: unix\n  zone: a\n";
+    let json = r#"{"web1": {"nodename": "web1", "hostname": "192.0.2.1:2222", "username": "deploy", "tags": "web,prod", "environment": "production", "osFamily": "unix", "zone": "a"}}"#;
+    let xml = r#"<?xml version="1.0" encoding="UTF-8"?>
+<project>
+  <node name="web1" hostname="192.0.2.1:2222" username="deploy" tags="web,prod" osFamily="unix">
+    <attribute name="environment" value="production"/>
+    <attribute name="zone" value="a"/>
+  </node>
+</project>
+"#;
+    let read = |format, text| {
+        let nodes = read_nodes(format, text).unwrap();
+        assert_eq!(nodes.len(), 1);
+        nodes.into_iter().next().unwrap()
+    };
+    let (a, b, c) = (read(NodesFormat::Yaml, yaml), read(NodesFormat::Json, json), read(NodesFormat::Xml, xml));
+    for node in [&a, &b, &c] {
+        assert_eq!((node.host.as_str(), node.port), ("192.0.2.1", 2222));
+        assert_eq!(node.tags.iter().map(String::as_str).collect::<Vec<_>>(), ["prod", "web"]);
+        assert_eq!(node.environment.as_ref().unwrap().as_str(), "production");
+        assert_eq!(node.attribute("zone").as_deref(), Some("a"));
+        assert_eq!(node.attribute("os-family").as_deref(), Some("unix"));
+    }
+}

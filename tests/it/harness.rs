@@ -27,13 +27,64 @@ use interlock::store::{Db, Options, RootKey};
 use crate::client::Client;
 use crate::store_contract::databases::{Fresh, postgres};
 
+/// Where a test's data lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Base {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes a test on each database of a function that takes a [`Base`].
+macro_rules! on_both_databases {
+    ($($name:ident)+) => {
+        mod on_sqlite {
+            $(#[test] fn $name() { super::$name(crate::harness::Base::Sqlite); })+
+        }
+        mod on_postgres {
+            $(#[test] fn $name() { super::$name(crate::harness::Base::Postgres); })+
+        }
+    };
+}
+pub(crate) use on_both_databases;
+
 /// The password of everybody.
 pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// The root key of every test.
+pub(crate) const ROOT_KEY: [u8; 32] = [7; 32];
 
 /// How steps are carried out.
 enum Hands {
     Fake(FakeExecutor),
     Ssh(Arc<SshExecutor>),
+}
+
+/// The database that a test works on, kept as long as the test needs it.
+#[derive(Clone)]
+enum Database {
+    /// The usual file in the data folder.
+    File,
+    /// A PostgreSQL database of the test's own.
+    Fresh(Arc<Fresh>),
+    /// One that the test looks after itself.
+    Elsewhere(String),
+}
+
+impl Database {
+    fn new(base: Base) -> Self {
+        match base {
+            Base::Sqlite => Self::File,
+            Base::Postgres => Self::Fresh(Arc::new(postgres())),
+        }
+    }
+
+    fn url(&self, data: &Path) -> String {
+        match self {
+            Self::File => data.join("interlock.db").display().to_string(),
+            Self::Fresh(fresh) => fresh.url.clone(),
+            Self::Elsewhere(url) => url.clone(),
+        }
+    }
 }
 
 /// A running Interlock.
@@ -45,8 +96,7 @@ pub(crate) struct TestApp {
     server: Option<(ServerHandle, std::thread::JoinHandle<()>)>,
     address: String,
     data: Arc<tempfile::TempDir>,
-    /// The PostgreSQL database; `None` on SQLite.
-    postgres: Option<Arc<Fresh>>,
+    base: Database,
     runtime: Arc<tokio::runtime::Runtime>,
     /// Whether the test means to leave work behind.
     pub(crate) leaves_work: bool,
@@ -60,28 +110,43 @@ pub(crate) fn noon() -> Timestamp {
 impl TestApp {
     /// With scripted steps and a clock that is moved by hand.
     pub(crate) fn fake() -> Self {
-        Self::with(Clock::manual(noon()), Hands::Fake(FakeExecutor::new()), fresh_folder(), None)
+        Self::fake_on(Base::Sqlite)
     }
 
-    /// As [`TestApp::fake`], on PostgreSQL.
-    pub(crate) fn on_postgres() -> Self {
-        let hands = Hands::Fake(FakeExecutor::new());
-        Self::with(Clock::manual(noon()), hands, fresh_folder(), Some(Arc::new(postgres())))
+    /// As [`TestApp::fake`], on either database.
+    pub(crate) fn fake_on(base: Base) -> Self {
+        Self::fake_in(fresh_folder(), base)
+    }
+
+    /// As [`TestApp::fake`], in a data folder that is there.
+    pub(crate) fn fake_in(data: Arc<tempfile::TempDir>, base: Base) -> Self {
+        Self::with(Clock::manual(noon()), Hands::Fake(FakeExecutor::new()), data, Database::new(base))
+    }
+
+    /// As [`TestApp::fake`], on a database that the test looks after.
+    pub(crate) fn fake_at_url(url: &str) -> Self {
+        let (hands, base) = (Hands::Fake(FakeExecutor::new()), Database::Elsewhere(url.to_owned()));
+        Self::with(Clock::manual(noon()), hands, fresh_folder(), base)
     }
 
     /// With scripted steps, at a given time.
     pub(crate) fn fake_at(at: Timestamp) -> Self {
-        Self::with(Clock::manual(at), Hands::Fake(FakeExecutor::new()), fresh_folder(), None)
+        Self::with(Clock::manual(at), Hands::Fake(FakeExecutor::new()), fresh_folder(), Database::File)
     }
 
     /// With real nodes and the real time.
     pub(crate) fn ssh() -> Self {
-        let data = fresh_folder();
-        let ssh = SshExecutor::new(&data.path().join("ssh")).unwrap();
-        Self::with(Clock::System, Hands::Ssh(Arc::new(ssh)), data, None)
+        Self::ssh_on(Base::Sqlite)
     }
 
-    fn with(clock: Clock, hands: Hands, data: Arc<tempfile::TempDir>, postgres: Option<Arc<Fresh>>) -> Self {
+    /// As [`TestApp::ssh`], on either database.
+    pub(crate) fn ssh_on(base: Base) -> Self {
+        let data = fresh_folder();
+        let ssh = SshExecutor::new(&data.path().join("ssh")).unwrap();
+        Self::with(Clock::System, Hands::Ssh(Arc::new(ssh)), data, Database::new(base))
+    }
+
+    fn with(clock: Clock, hands: Hands, data: Arc<tempfile::TempDir>, base: Database) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
         let runtime = Arc::new(runtime);
         let settings = Settings {
@@ -90,10 +155,8 @@ impl TestApp {
             server: "test-server".to_owned(),
             is_gone: |_| false,
         };
-        let file = || data.path().join("interlock.db").display().to_string();
-        let url = postgres.as_ref().map_or_else(file, |fresh| fresh.url.clone());
-        let db = Db::open(&url, &Options::default()).unwrap();
-        let opened = runtime.block_on(App::open(db, &RootKey::new([7; 32]), clock.clone(), settings)).unwrap();
+        let db = Db::open(&base.url(data.path()), &Options::default()).unwrap();
+        let opened = runtime.block_on(App::open(db, &RootKey::new(ROOT_KEY), clock.clone(), settings)).unwrap();
         let app = Arc::new(opened);
         let executors = match &hands {
             Hands::Fake(fake) => Executors { ssh: Arc::new(fake.clone()), local: Arc::new(fake.clone()) },
@@ -101,19 +164,19 @@ impl TestApp {
         };
         let engine = Engine::new(Arc::clone(&app), executors);
         let (server, address) = serve(&app);
-        Self { app, clock, engine, hands, server: Some(server), address, data, postgres, runtime, leaves_work: false }
+        Self { app, clock, engine, hands, server: Some(server), address, data, base, runtime, leaves_work: false }
     }
 
     /// Ends this server and starts another one on the same folder, at the same time.
     pub(crate) fn restart(mut self) -> Self {
         self.leaves_work = true;
-        let (data, clock, postgres) = (Arc::clone(&self.data), self.clock.clone(), self.postgres.clone());
+        let (data, clock, base) = (Arc::clone(&self.data), self.clock.clone(), self.base.clone());
         let hands = match &self.hands {
             Hands::Fake(fake) => Hands::Fake(fake.clone()),
             Hands::Ssh(ssh) => Hands::Ssh(Arc::clone(ssh)),
         };
         drop(self);
-        Self::with(clock, hands, data, postgres)
+        Self::with(clock, hands, data, base)
     }
 
     /// Waits for a use case.
@@ -132,6 +195,11 @@ impl TestApp {
     /// Where the data lies.
     pub(crate) fn data(&self) -> &Path {
         self.data.path()
+    }
+
+    /// The address of its database.
+    pub(crate) fn database(&self) -> String {
+        self.base.url(self.data())
     }
 
     /// Brings a project in.

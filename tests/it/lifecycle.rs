@@ -14,7 +14,7 @@ use interlock::exec::fake::Script;
 use interlock::exec::{Earlier, StepOutcome};
 use proptest::prelude::*;
 
-use crate::harness::{TestApp, noon, operator, project_name, user};
+use crate::harness::{Base, TestApp, noon, operator, project_name, user};
 
 #[test]
 fn the_whole_table_of_states_and_events() {
@@ -381,7 +381,7 @@ fn decisions_race_with_an_edit_on_sqlite() {
 #[test]
 fn decisions_race_with_an_edit_on_postgres() {
     let signed = job("signed", "", "approval: {rule: one}");
-    decisions_race_with_an_edit(&world_on(TestApp::on_postgres(), &[signed]));
+    decisions_race_with_an_edit(&world_on(TestApp::fake_on(Base::Postgres), &[signed]));
 }
 
 type Change = (&'static str, fn(&TestApp));

@@ -147,6 +147,8 @@ fn actors() -> Vec<(&'static str, Actor)> {
             actor(Principal::User(user("carol")), &[], token(Some(&[Permission::Run, Permission::Approve]))),
         ),
         ("administrator", administrator("root")),
+        ("administrator's token, all scopes", Actor { via: token(None), ..administrator("root") }),
+        ("administrator's token, edit", Actor { via: token(Some(&[Permission::Edit])), ..administrator("root") }),
         ("operator", actor(Principal::Operator("root".to_owned()), &[], Via::CommandLine)),
         ("system", Actor::system()),
     ]
@@ -367,4 +369,88 @@ fn roles_come_from_names_and_groups() {
     assert_eq!(roles(&person("alice", &[])), BTreeSet::from(["dba".to_owned(), "oncall".to_owned()]));
     assert_eq!(roles(&person("bob", &["sre", "other"])), BTreeSet::from(["oncall".to_owned()]));
     assert_eq!(roles(&Actor::system()), BTreeSet::new());
+}
+
+/// `access.yaml` of product.md, as printed there: `run` on the job and only `view` on nodes.
+const CONTRACT_ACCESS: &str = "
+roles:
+  oncall:
+    - {allow: [view, run, cancel], on: 'job/**'}
+    - {deny: [run], on: 'job/db/**', environment: production}
+    - {allow: [view], on: 'node/**'}
+  manager:
+    - {allow: [view, approve], on: 'job/**'}
+members:
+  oncall: [user:alice, group:sre]
+  manager: [user:maria]
+";
+
+#[test]
+fn what_is_needed_on_nodes_follows_the_file_and_a_switch_closes_it_for_good() {
+    use interlock::spec::read_access;
+    let needed = |text: &str| read_access(text).unwrap().needed_on_nodes();
+    assert_eq!(needed(CONTRACT_ACCESS), Permission::View);
+    assert_eq!(needed(&format!("nodes_need: run\n{CONTRACT_ACCESS}")), Permission::Run);
+    let line = |line: &str| format!("roles: {{a: [{line}]}}");
+    for speaks in [
+        "{allow: [run], on: 'node/web1'}",
+        "{deny: [run], on: 'node/web1'}",
+        "{allow: [run], on: '**'}",
+        "{deny: [run], on: '*/web1'}",
+        "{allow: [run], on: 'n*/**'}",
+        "{allow: [view, run], on: 'node/**', environment: staging}",
+    ] {
+        assert_eq!(needed(&line(speaks)), Permission::Run, "{speaks}");
+    }
+    for silent in ["{allow: [run], on: 'job/**'}", "{allow: [view], on: 'node/**'}", "{allow: [run], on: 'job*/**'}"] {
+        assert_eq!(needed(&line(silent)), Permission::View, "{silent}");
+    }
+    assert!(read_access(&format!("nodes_need: view\n{CONTRACT_ACCESS}")).is_err());
+}
+
+#[test]
+fn the_contracts_example_runs_as_printed() {
+    let test = crate::harness::TestApp::fake();
+    test.person("alice");
+    test.person("maria");
+    let files = |access: &str| {
+        test.try_load(
+            "ops",
+            &[
+                ("access.yaml", access),
+                ("nodes.yaml", "n1: {hostname: 192.0.2.1, environment: staging}\n"),
+                ("jobs/a.yaml", "name: a\nnodes: {filter: '.*'}\nsteps: [{run: 'true'}]\n"),
+            ],
+        )
+        .unwrap();
+    };
+    files(CONTRACT_ACCESS);
+    test.ask("alice", "ops", "a", &[]).unwrap();
+    test.settle();
+    assert_eq!(test.ask("maria", "ops", "a", &[]).unwrap_err().refusal().unwrap().code, "forbidden");
+    // Without `view` the node is not even there for her, so the run is refused; with the switch `view` is not enough.
+    files(&CONTRACT_ACCESS.replace("{allow: [view], on: 'node/**'}", "{allow: [view], on: 'node/other'}"));
+    assert_eq!(test.ask("alice", "ops", "a", &[]).unwrap_err().refusal().unwrap().code, "forbidden_node");
+    files(&format!("nodes_need: run\n{CONTRACT_ACCESS}"));
+    assert_eq!(test.ask("alice", "ops", "a", &[]).unwrap_err().refusal().unwrap().code, "forbidden_node");
+}
+
+#[test]
+fn opening_the_nodes_is_said_before_it_is_done() {
+    let test = crate::harness::TestApp::fake();
+    test.administrator("root");
+    let closed = CONTRACT_ACCESS.replace("{allow: [view], on: 'node/**'}", "{allow: [view, run], on: 'node/**'}");
+    test.load("ops", &[("access.yaml", &closed)]);
+    let operator = crate::harness::operator();
+    let plan = |text: &str| {
+        let files = vec![("access.yaml".to_owned(), text.as_bytes().to_vec())];
+        let plan = test.wait(test.app.plan_apply(&operator, &crate::harness::project_name("ops"), &files)).unwrap();
+        plan.into_iter().find_map(|change| change.warning)
+    };
+    assert!(plan(CONTRACT_ACCESS).unwrap().contains("nodes_need: run"));
+    assert_eq!(plan(&format!("nodes_need: run\n{CONTRACT_ACCESS}")), None);
+    assert_eq!(plan(&closed), None);
+    let kind = interlock::app::definitions::Kind::Access;
+    let told = test.wait(test.app.check(&operator, &crate::harness::project_name("ops"), kind, CONTRACT_ACCESS));
+    assert_eq!(told.unwrap()[0].code, "nodes_opened");
 }

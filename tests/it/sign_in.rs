@@ -125,6 +125,116 @@ fn tokens_end_and_are_no_wider_than_they_were_made() {
 }
 
 #[test]
+fn no_token_makes_a_token_a_person_or_a_password() {
+    let test = TestApp::fake();
+    test.administrator("root");
+    test.person("oncall");
+    let root = Principal::User(user("root"));
+    let before = test.record().len() + 4;
+    for scopes in
+        [None, Some(&[Permission::Edit][..]), Some(&[Permission::Administer, Permission::View, Permission::Edit])]
+    {
+        let (text, id) = test.token(root.clone(), scopes);
+        let token = test.bearer(&text).with("content-type", "application/x-www-form-urlencoded");
+        for (path, form) in [
+            ("/settings/tokens", "label=wider&days=1"),
+            ("/settings/tokens/revoke", &format!("id={id}")),
+            ("/settings/password", &format!("present={PASSWORD}&new=another+long+one&again=another+long+one")),
+            ("/settings/people", "name=intruder&password=long+enough+password&administrator=yes"),
+            ("/settings/people/change", "name=oncall&do=groups&groups=managers"),
+        ] {
+            let answer = token.send("POST", path, Some(form.as_bytes()));
+            assert!(matches!(answer.status, 403 | 404), "{path} by a token of {scopes:?}: {}", answer.status);
+        }
+        token.get("/api/v1/session").expect(200);
+    }
+    let (service, _) = test.token(root, None);
+    let actor = test.wait(test.app.actor_by_token(&service)).unwrap().unwrap();
+    let for_service = Principal::Service(user("robot"));
+    let made = test.app.create_token(&actor, for_service, "x", None, interlock::app::tokens::DEFAULT_LIFE, "test");
+    assert_eq!(test.wait(made).unwrap_err().refusal().unwrap().code, "not_by_token");
+    let done: Vec<String> = test.record().into_iter().skip(before).map(|e| e.act.action).collect();
+    assert!(done.is_empty(), "{done:?}");
+}
+
+#[test]
+fn a_scope_that_is_none_makes_no_token() {
+    let test = TestApp::fake();
+    test.person("oncall");
+    let page = test.signed_in("oncall").with("content-type", "application/x-www-form-urlencoded");
+    for scope in ["scope=veiw", "scope=view&scope=runs", "scope="] {
+        let answer = page.send("POST", "/settings/tokens", Some(format!("label=x&days=1&{scope}").as_bytes()));
+        assert_eq!(answer.status, 422, "{scope}");
+        assert!(answer.text().contains("is no permission"), "{}", answer.text());
+    }
+    assert!(test.record().iter().all(|e| e.act.action != "token.created"));
+    page.send("POST", "/settings/tokens", Some(b"label=x&days=1&scope=view")).expect(200);
+    let made = test.wait(test.app.tokens_of(&test.actor("oncall"))).unwrap();
+    assert_eq!(made[0].scopes, Some([Permission::View].into()));
+}
+
+#[test]
+fn sessions_of_others_are_neither_shown_nor_ended() {
+    let test = TestApp::fake();
+    test.person("oncall");
+    test.person("other");
+    let oncall = test.signed_in("oncall");
+    test.clock.advance(TimeDelta::seconds(1));
+    let second = test.signed_in("oncall");
+    let other = test.signed_in("other");
+    let ids = |who: &str| -> Vec<String> {
+        test.wait(test.app.own_sessions(&test.actor(who))).unwrap().into_iter().map(|s| s.id).collect()
+    };
+    assert_eq!((ids("oncall").len(), ids("other").len()), (2, 1));
+    let end = |client: &crate::client::Client, id: &str| {
+        let form = client.with("content-type", "application/x-www-form-urlencoded");
+        form.send("POST", "/settings/sessions/end", Some(format!("id={id}").as_bytes())).status
+    };
+    let first = ids("oncall")[1].clone();
+    end(&other, &first);
+    assert_eq!(ids("oncall").len(), 2, "another's session cannot be ended");
+    let page = other.get("/settings").expect(200).text();
+    assert!(!page.contains(&first));
+    assert!(page.contains("At least 8 characters"), "what is asked is what is taken");
+    assert_eq!(end(&second, &first), 303);
+    assert_eq!(ids("oncall").len(), 1);
+    oncall.get("/api/v1/session").refused(401, "unauthenticated");
+    second.get("/api/v1/session").expect(200);
+}
+
+#[test]
+fn sign_ins_at_once_are_bounded_and_none_is_lost() {
+    let passwords = interlock::app::password::Passwords::default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let hash = passwords.hash(SecretText::new(PASSWORD.to_owned())).await.unwrap();
+        let checks: Vec<_> = (0..200)
+            .map(|n| {
+                let (passwords, hash) = (passwords.clone(), hash.clone());
+                let text = if n % 2 == 0 { PASSWORD } else { "wrong password!" };
+                tokio::spawn(async move { (n, passwords.check(SecretText::new(text.to_owned()), Some(hash)).await) })
+            })
+            .collect();
+        let (mut answered, mut turned_away) = (0, 0);
+        for check in checks {
+            match check.await.unwrap() {
+                (n, Ok(right)) => {
+                    assert_eq!(right, n % 2 == 0);
+                    answered += 1;
+                }
+                (_, Err(busy)) => {
+                    assert_eq!(busy.refusal().unwrap().code, "too_many_sign_ins");
+                    turned_away += 1;
+                }
+            }
+        }
+        assert!(answered >= 64 && turned_away > 0, "{answered} answered, {turned_away} turned away");
+        // Every place is free again.
+        assert!(passwords.check(SecretText::new(PASSWORD.to_owned()), Some(hash)).await.unwrap());
+    });
+}
+
+#[test]
 fn a_set_up_link_works_once_and_for_a_day() {
     let test = TestApp::fake();
     let link = |test: &TestApp| {

@@ -32,11 +32,11 @@ impl Sshd {
 
     /// On a given address; with a given port in place of a free one.
     pub(crate) fn start_at(host: &str, port: Option<u16>) -> Self {
-        Self::start_with(host, port, 200)
+        Self::start_with(host, port, "")
     }
 
-    /// Drops every connection beyond so many that have not shown who they are.
-    pub(crate) fn start_with(host: &str, port: Option<u16>, startups: u32) -> Self {
+    /// With other lines in its configuration, which count before its own.
+    pub(crate) fn start_with(host: &str, port: Option<u16>, more: &str) -> Self {
         accounts();
         fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
@@ -54,7 +54,7 @@ impl Sshd {
             format!(
                 "Port {port}\nListenAddress {host}\nHostKey {d}/host\nPidFile none\nAuthorizedKeysFile {d}/authorized_keys\n\
                  UsePAM no\nStrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 MaxStartups {startups}\nMaxSessions 10\nPrintMotd no\nLogLevel VERBOSE\n"
+                 {more}MaxStartups 200\nMaxSessions 10\nPrintMotd no\nLogLevel VERBOSE\n"
             ),
         )
         .unwrap();
@@ -131,6 +131,7 @@ fn accounts() {
     for (account, shell) in SHELLS.iter().map(|s| (format!("ilk-{s}"), format!("/bin/{s}"))).chain([
         ("ilk-noisy".to_owned(), "/bin/bash".to_owned()),
         ("ilk-closed".to_owned(), "/usr/sbin/nologin".to_owned()),
+        ("ilk-bare".to_owned(), "/bin/sh".to_owned()),
     ]) {
         if Command::new("id").arg(&account).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success() {
             continue;
@@ -138,6 +139,11 @@ fn accounts() {
         let shell = if Path::new(&shell).exists() { shell } else { shell.replace("/bin/", "/usr/bin/") };
         assert!(Command::new("useradd").args(["-m", "-s", &shell, &account]).status().unwrap().success(), "{account}");
         assert!(Command::new("usermod").args(["-p", "*", &account]).status().unwrap().success());
+        if account == "ilk-bare" {
+            // Nobody but root can write there.
+            fs::set_permissions("/home/ilk-bare", fs::Permissions::from_mode(0o555)).unwrap();
+            assert!(Command::new("chown").args(["root:root", "/home/ilk-bare"]).status().unwrap().success());
+        }
         if account == "ilk-noisy" {
             fs::write("/home/ilk-noisy/.bashrc", "echo noise from bashrc\necho more noise >&2\nprintf 'exit 9'\n")
                 .unwrap();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 
 use crate::client::Client;
-use crate::harness::{TestApp, operator, project_name, user};
+use crate::harness::{Base, TestApp, on_both_databases, operator, project_name, user};
 use crate::sshd::Sshd;
 
 const PROJECT: &str = "
@@ -114,8 +114,8 @@ impl Nodes {
     }
 }
 
-fn world(nodes: &Nodes) -> TestApp {
-    let test = TestApp::ssh();
+fn world(base: Base, nodes: &Nodes) -> TestApp {
+    let test = TestApp::ssh_on(base);
     let inventory = nodes.inventory();
     test.load(
         "ops",
@@ -131,6 +131,12 @@ fn world(nodes: &Nodes) -> TestApp {
     test.person("oncall");
     test.person("manager");
     test
+}
+
+on_both_databases! {
+    a_person_asks_a_manager_signs_and_it_runs_on_every_node
+    who_asked_cannot_sign_even_with_the_role
+    a_signed_incident_asks_a_manager_signs_and_it_runs
 }
 
 /// The request that waits for a run.
@@ -162,10 +168,9 @@ fn actions(test: &TestApp, run: i64) -> Vec<String> {
     about.map(|e| format!("{} {}", e.act.actor, e.act.action)).collect()
 }
 
-#[test]
-fn a_person_asks_a_manager_signs_and_it_runs_on_every_node() {
+fn a_person_asks_a_manager_signs_and_it_runs_on_every_node(base: Base) {
     let nodes = Nodes::start();
-    let test = world(&nodes);
+    let test = world(base, &nodes);
     let (oncall, manager) = (test.signed_in("oncall"), test.signed_in("manager"));
     let jobs = oncall.get("/api/v1/projects/ops/jobs").expect(200).json();
     assert_eq!(jobs["items"][0]["path"], "services/restart-service");
@@ -243,10 +248,9 @@ fn a_person_asks_a_manager_signs_and_it_runs_on_every_node() {
     assert!(test.wait(test.app.verify_audit(&operator(), None)).unwrap().is_ok());
 }
 
-#[test]
-fn who_asked_cannot_sign_even_with_the_role() {
+fn who_asked_cannot_sign_even_with_the_role(base: Base) {
     let nodes = Nodes::start();
-    let test = world(&nodes);
+    let test = world(base, &nodes);
     let manager = test.signed_in("manager");
     let body = json!({"options": {"service": "nginx", "reason": "mine"}});
     let asked = manager.post("/api/v1/projects/ops/jobs/services/restart-service/runs", &body).expect(201).json();
@@ -268,10 +272,9 @@ fn pagerduty_signature(secret: &str, body: &[u8]) -> String {
     format!("v1={}", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())
 }
 
-#[test]
-fn a_signed_incident_asks_a_manager_signs_and_it_runs() {
+fn a_signed_incident_asks_a_manager_signs_and_it_runs(base: Base) {
     let nodes = Nodes::start();
-    let test = world(&nodes);
+    let test = world(base, &nodes);
     test.key("keys/ops/pagerduty", "a-shared-secret-of-32-characters");
     let body = include_bytes!("../fixtures/payloads/pagerduty.incident.triggered.json");
     let signature = pagerduty_signature("a-shared-secret-of-32-characters", body);

@@ -24,10 +24,10 @@ pub(super) struct Wanted {
 }
 
 /// Reads a folder; every mistake refuses it.
-pub(super) fn checked(project: &ProjectName, files: &[(String, Vec<u8>)]) -> AppResult<Vec<Wanted>> {
+pub(super) fn checked(project: &ProjectName, files: &[(String, Vec<u8>)], stored: &[Stored]) -> AppResult<Vec<Wanted>> {
     let (spec, diagnostics) = spec::check_folder(project, files);
     refuse_mistakes(&diagnostics)?;
-    Ok(wanted_of(&spec, &[]))
+    Ok(wanted_of(&spec, stored))
 }
 
 /// A refusal that names every mistake with its place.
@@ -141,7 +141,9 @@ pub(super) fn changes(wanted: &[Wanted], stored: &[Stored]) -> Vec<DefinitionCha
             }
             Some((_, r)) => (ChangeAction::Update, unified(&r.source, &one.source)),
         };
-        out.push(DefinitionChange { kind: one.kind, name: one.name.clone(), action, diff });
+        let before = known.map(|(_, r)| r.source.as_str()).filter(|_| one.kind == Kind::Access);
+        let warning = before.and_then(|before| opened(before, &one.source));
+        out.push(DefinitionChange { kind: one.kind, name: one.name.clone(), action, diff, warning });
     }
     for (definition, revision) in stored {
         if !wanted.iter().any(|w| w.kind == definition.kind && w.name == definition.name) {
@@ -151,10 +153,21 @@ pub(super) fn changes(wanted: &[Wanted], stored: &[Stored]) -> Vec<DefinitionCha
                 name: definition.name.clone(),
                 action: ChangeAction::Delete,
                 diff,
+                warning: None,
             });
         }
     }
     out
+}
+
+/// What to say where a new `access.yaml` asks less on nodes than the one before, because its last line about them went.
+pub(super) fn opened(before: &str, after: &str) -> Option<String> {
+    let (before, after) = (spec::read_access(before).ok()?, spec::read_access(after).ok()?);
+    after.opens_nodes_since(&before).then(|| {
+        "no line speaks of `run` on nodes any more, so whoever may run a job may run it on every node that they see; \
+         write `nodes_need: run` to keep the nodes closed"
+            .to_owned()
+    })
 }
 
 /// A unified diff with three lines of context.

@@ -10,6 +10,7 @@ use crate::domain::digest::Digest;
 use crate::domain::json::parse_strict;
 use crate::domain::template::{Template, options_of};
 use crate::domain::webhook::delivery::{Delivery, sender_id};
+use crate::domain::webhook::redact::{REDACTED, is_secret};
 use crate::domain::webhook::{Missing, Webhook};
 
 /// What would run for a payload; for the test page and for dry runs.
@@ -24,7 +25,7 @@ pub struct Expanded {
 }
 
 /// The body as data and as text. An empty body is an empty object, a form body (Slack) a map of its fields.
-pub(super) fn read_body(body: &[u8]) -> AppResult<(Value, String)> {
+pub(super) fn read_body(body: &[u8]) -> AppResult<(Value, &str)> {
     let malformed = |why: String| {
         AppError::from(Refusal::new(
             RefusalKind::Malformed,
@@ -35,7 +36,7 @@ pub(super) fn read_body(body: &[u8]) -> AppResult<(Value, String)> {
     let raw = std::str::from_utf8(body)
         .map_err(|e| malformed(format!("it is not valid UTF-8 (byte {})", e.valid_up_to())))?;
     if raw.trim().is_empty() {
-        return Ok((json!({}), String::new()));
+        return Ok((json!({}), ""));
     }
     let looks_like_form = !raw.trim_start().starts_with(['{', '[', '"']) && raw.contains('=') && !raw.contains('\n');
     if looks_like_form {
@@ -46,28 +47,31 @@ pub(super) fn read_body(body: &[u8]) -> AppResult<(Value, String)> {
                 return Err(malformed(format!("the field `{key}` stands twice")));
             }
         }
-        return Ok((Value::Object(map), raw.to_owned()));
+        return Ok((Value::Object(map), raw));
     }
     let data = parse_strict(body).map_err(|e| malformed(e.to_string()))?;
-    Ok((data, raw.to_owned()))
+    Ok((data, raw))
 }
 
-pub(super) fn matches(
+/// Whether a delivery meets the webhook's conditions; and its data again, which is not copied for that.
+pub(super) fn meets(
     webhook: &Webhook,
-    delivery: &Delivery<'_>,
-    data: &Value,
+    raw: &str,
+    headers: &BTreeMap<String, String>,
+    data: Value,
     now: crate::domain::time::Timestamp,
-) -> bool {
+) -> (Value, bool) {
     if webhook.when.is_empty() {
-        return true;
+        return (data, true);
     }
-    let scope = json!({
-        "data": data,
-        "raw": delivery.raw,
-        "header": delivery.headers.all(),
-        "webhook": { "name": delivery.webhook },
-    });
-    webhook.when.evaluate(&scope, now).matched
+    let mut fields = serde_json::Map::new();
+    fields.insert("data".to_owned(), data);
+    fields.insert("raw".to_owned(), raw.into());
+    fields.insert("header".to_owned(), json!(headers));
+    fields.insert("webhook".to_owned(), json!({ "name": webhook.name.as_str() }));
+    let mut scope = Value::Object(fields);
+    let matched = webhook.when.holds(&scope, now);
+    (scope.get_mut("data").map(Value::take).unwrap_or_default(), matched)
 }
 
 /// Expands every token by itself, so a payload can never add an option.
@@ -129,14 +133,7 @@ pub(super) fn dedupe_key(
 }
 
 /// Headers as they are kept: proofs and credentials are cut.
-pub(super) fn redacted(headers: BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let secret = |name: &str| {
-        ["authorization", "cookie", "signature", "token", "secret", "api-key", "apikey", "password"]
-            .iter()
-            .any(|w| name.contains(w))
-    };
-    headers
-        .into_iter()
-        .map(|(name, value)| if secret(&name) { (name, "[redacted]".to_owned()) } else { (name, value) })
-        .collect()
+pub(super) fn redacted(headers: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let kept = |name: &str, value: &str| if is_secret(name) { REDACTED.to_owned() } else { value.to_owned() };
+    headers.iter().map(|(name, value)| (name.clone(), kept(name, value))).collect()
 }

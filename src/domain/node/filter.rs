@@ -15,6 +15,7 @@ const MAX_REGEX: usize = 1 << 18;
 pub struct NodeFilter {
     include: Vec<(String, Selector)>,
     exclude: Vec<(String, Selector)>,
+    include_wins: bool,
 }
 
 /// Why a text is not a node filter.
@@ -94,14 +95,30 @@ impl NodeFilter {
                 })
                 .or_insert((at, value));
         }
-        Ok(Self { include: compile(include)?, exclude: compile(exclude)? })
+        Ok(Self { include: compile(include)?, exclude: compile(exclude)?, include_wins: false })
+    }
+
+    /// The same filter with the say of which side wins where both match a node: the excludes, unless this is `false`.
+    ///
+    /// As in Rundeck, where the includes win a node is left out only when it matches the excludes *and not* the includes;
+    /// so nodes that neither side speaks of are meant as well.
+    #[must_use]
+    pub fn with_exclude_precedence(mut self, exclude_wins: bool) -> Self {
+        self.include_wins = !exclude_wins;
+        self
     }
 
     /// Whether the filter means this node.
     #[must_use]
     pub fn matches(&self, node: &Node) -> bool {
         let all = |side: &[(String, Selector)]| side.iter().all(|(key, selector)| selector.matches(key, node));
-        all(&self.include) && (self.exclude.is_empty() || !all(&self.exclude))
+        if self.exclude.is_empty() {
+            return all(&self.include);
+        }
+        if self.include_wins && !self.include.is_empty() {
+            return all(&self.include) || !all(&self.exclude);
+        }
+        all(&self.include) && !all(&self.exclude)
     }
 
     /// Whether every node is meant.

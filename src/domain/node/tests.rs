@@ -85,6 +85,25 @@ fn every_clause_of_the_filter_grammar() {
 }
 
 #[test]
+fn which_side_wins_is_for_the_job_to_say() {
+    let table: &[(&str, &[&str], &[&str])] = &[
+        ("tags: web !name: web1", &["web2"], &["web1", "web2", "db1"]),
+        ("tags: web !tags: prod", &["web2"], &["web1", "web2"]),
+        ("!tags: web", &["db1"], &["db1"]),
+        ("tags: web", &["web1", "web2"], &["web1", "web2"]),
+        ("", &["web1", "web2", "db1"], &["web1", "web2", "db1"]),
+    ];
+    for (filter, excludes_win, includes_win) in table {
+        let parsed = NodeFilter::parse(filter).unwrap();
+        for (exclude_wins, expected) in [(true, excludes_win), (false, includes_win)] {
+            let parsed = parsed.clone().with_exclude_precedence(exclude_wins);
+            let found: Vec<String> = nodes().iter().filter(|n| parsed.matches(n)).map(|n| n.name.to_string()).collect();
+            assert_eq!(found, *expected, "{filter} {exclude_wins}");
+        }
+    }
+}
+
+#[test]
 fn a_bad_filter_names_the_place() {
     for (filter, offset) in
         [("tags:", 0), ("web1 tags:", 5), ("name: /(/", 6), ("'web1", 0), (":x", 0), ("!name: /[/", 7)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Execution, FORMAT, Origin, Plan, PlannedAction, PlannedJob, PlannedNode, PlannedPolicy, PlannedStep, PlannedValue,
+    Execution, FORMAT, Narrowed, Origin, Plan, PlannedAction, PlannedJob, PlannedNode, PlannedPolicy, PlannedStep,
+    PlannedValue,
 };
 use crate::domain::access::Principal;
 use crate::domain::command;
@@ -25,6 +26,8 @@ pub struct Ingredients<'a> {
     pub environment: Option<Environment>,
     /// The nodes in starting order, with their enrolled host keys' fingerprints.
     pub nodes: Vec<(&'a Node, Vec<String>)>,
+    /// How the request chose among the job's nodes.
+    pub narrowed: Option<Narrowed>,
     /// The values, secrets by reference.
     pub options: BTreeMap<OptionName, PlannedValue>,
     /// Who asks.
@@ -66,6 +69,7 @@ pub fn freeze(from: Ingredients<'_>) -> Result<Plan, Vec<command::CommandError>>
         job: from.identity,
         environment: from.environment,
         nodes: from.nodes.into_iter().map(|(node, host_keys)| planned_node(node, host_keys)).collect(),
+        narrowed: from.narrowed,
         options: from.options,
         steps,
         execution: Execution {

@@ -2,6 +2,7 @@
 
 pub mod difference;
 pub mod freeze;
+pub mod standing;
 
 use std::collections::BTreeMap;
 
@@ -34,6 +35,9 @@ pub struct Plan {
     pub environment: Option<Environment>,
     /// The nodes, in the order in which they start.
     pub nodes: Vec<PlannedNode>,
+    /// How the request chose among the nodes that the job's filter matches; `None` where it took all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub narrowed: Option<Narrowed>,
     /// The option values; secrets by reference.
     pub options: BTreeMap<OptionName, PlannedValue>,
     /// The steps with their compiled commands.
@@ -90,6 +94,16 @@ pub struct PlannedNode {
     pub host_keys: Vec<String>,
     /// `NODE_…` variables that the steps get on this node: name, hostname, username, tags and what placeholders name.
     pub variables: BTreeMap<String, String>,
+}
+
+/// How a request chose some of the job's nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Narrowed {
+    /// It named them one by one.
+    pub by_name: bool,
+    /// It added a filter of its own.
+    pub filter: Option<String>,
 }
 
 /// An option's value in a plan.

@@ -1,6 +1,7 @@
 //! Webhooks: how a sender proves itself, and which job its deliveries ask for.
 
 pub mod delivery;
+pub mod redact;
 pub mod verify;
 
 use super::criteria::Criteria;

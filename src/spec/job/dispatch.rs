@@ -10,6 +10,8 @@ use crate::spec::yaml::Node;
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<NodeDispatch> {
     let mut fields = Fields::open(node, "`nodes`", report)?;
     let filter = fields.required("filter", report).and_then(|n| read_filter(n, "filter", report));
+    let exclude_precedence =
+        fields.optional("exclude_precedence").map(|n| report.read_boolean(n, "exclude_precedence"));
     let concurrency = fields.optional("concurrency").map(|n| report.read_count(n, "concurrency", 1, 10_000));
     let keep_going = fields.optional("keep_going").map(|n| report.read_boolean(n, "keep_going"));
     let max_failures = fields.optional("max_failures").map(|n| read_max_failures(n, report));
@@ -18,6 +20,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<NodeDispatch>
     fields.finish(report);
     Some(NodeDispatch {
         filter: filter?,
+        exclude_precedence: exclude_precedence.unwrap_or(Some(true))?,
         concurrency: concurrency.unwrap_or(Some(1))?,
         keep_going: keep_going.unwrap_or(Some(false))?,
         max_failures: match max_failures {

@@ -65,6 +65,7 @@ fn retry(out: &mut Entries, retry: Retry) {
 fn dispatch(nodes: &NodeDispatch) -> Out {
     let mut out = Entries::default();
     out.text("filter", &nodes.filter);
+    out.word_unless("exclude_precedence", nodes.exclude_precedence, true);
     out.word_unless("concurrency", nodes.concurrency, 1);
     out.word_unless("keep_going", nodes.keep_going, false);
     match nodes.max_failures {

@@ -107,10 +107,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 fn jobs() -> impl Strategy<Value = Job> {
     let dispatch = prop_oneof![
         Just(Dispatch::Local),
-        (1u32..9, any::<bool>(), of(0u8..=100), awkward(), any::<bool>()).prop_map(
-            |(concurrency, keep_going, percent, order_by, narrow)| {
+        (1u32..9, any::<bool>(), of(0u8..=100), awkward(), any::<bool>(), any::<bool>()).prop_map(
+            |(concurrency, keep_going, percent, order_by, narrow, exclude_precedence)| {
                 Dispatch::Nodes(NodeDispatch {
                     filter: "tags: web+prod".to_owned(),
+                    exclude_precedence,
                     concurrency,
                     keep_going,
                     max_failures: percent.map(MaxFailures::Percent),

@@ -125,6 +125,30 @@ pub fn find_job(c: &mut Conn, project: &ProjectName, id: &JobId) -> Result<Optio
         .optional()?)
 }
 
+/// The jobs that have or had this name or id, in one project or in all, also deleted ones.
+///
+/// # Errors
+/// Those of the database.
+pub fn jobs_ever_named(
+    c: &mut Conn,
+    project: Option<&ProjectName>,
+    named: &str,
+) -> Result<Vec<(ProjectName, JobId)>, StoreError> {
+    let mut query = definitions::table
+        .filter(definitions::kind.eq(Kind::Job.as_str()))
+        .filter(definitions::name.eq(named).or(definitions::job_id.eq(named)))
+        .select(DefinitionRecord::as_select())
+        .into_boxed();
+    if let Some(project) = project {
+        query = query.filter(definitions::project.eq(project.as_str()));
+    }
+    let found: Vec<DefinitionRecord> = query.load(c)?;
+    let mut jobs: Vec<_> = found.into_iter().filter_map(|d| Some((d.project, d.job_id?))).collect();
+    jobs.sort();
+    jobs.dedup();
+    Ok(jobs)
+}
+
 /// The definitions of a kind in a project by name, after the one given.
 ///
 /// # Errors

@@ -58,9 +58,8 @@ impl Writer {
         let (whole, lines) = whole_frames(&file, &folder, start)?;
         file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
-        let entries = lines.div_ceil(STRIDE) * u64::try_from(INDEX_ENTRY).unwrap_or(42);
-        if index.metadata()?.len() > entries {
-            index.set_len(entries)?;
+        if index.metadata()?.len() > entries(lines) {
+            index.set_len(entries(lines))?;
         }
         Ok(Self {
             folder,
@@ -74,6 +73,12 @@ impl Writer {
             buffer: Vec::new(),
             marks: Vec::new(),
         })
+    }
+
+    /// How many lines the log has.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
     }
 
     /// Appends lines; the log's length afterwards. What was written before an error stays whole.
@@ -109,9 +114,11 @@ impl Writer {
         self.buffer.clear();
         self.marks.clear();
         if let Err(error) = written {
-            // Half a frame must not stay: what comes later would be unreadable behind it.
+            // Half a frame must not stay: what comes later would be unreadable behind it. Nor a mark of lines that are not
+            // there.
             self.file.set_len(self.length - self.start)?;
             self.file.seek(SeekFrom::End(0))?;
+            self.index.set_len(entries(self.lines))?;
             return Err(error);
         }
         self.lines = number;
@@ -156,6 +163,11 @@ fn hold(folder: &Path, fence: i64) -> std::io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// How long the index of so many lines is.
+fn entries(lines: u64) -> u64 {
+    lines.div_ceil(STRIDE) * u64::try_from(INDEX_ENTRY).unwrap_or(42)
 }
 
 fn options() -> OpenOptions {

@@ -34,6 +34,8 @@ pub struct Filter {
     pub node: Option<NodeName>,
     /// Whose option has exactly this value.
     pub option: Option<(OptionName, String)>,
+    /// Asked for in this way: the word of its origin.
+    pub origin: Option<String>,
     /// Asked for at this time or later.
     pub since: Option<Timestamp>,
     /// Asked for before this time.
@@ -111,6 +113,9 @@ fn walk(
     }
     if let Some(requester) = &filter.requester {
         query = query.filter(runs::requester.eq(requester.to_string()));
+    }
+    if let Some(origin) = &filter.origin {
+        query = query.filter(runs::origin_word.eq(origin));
     }
     if let Some(node) = &filter.node {
         let with = run_nodes::table.filter(run_nodes::node.eq(node.as_str())).filter(run_nodes::run.lt(before));

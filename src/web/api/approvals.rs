@@ -25,9 +25,8 @@ pub async fn list(call: Call) -> Answer {
     let after = call.query("cursor").map(|c| cursor(&c)).transpose()?;
     let limit = u32::try_from(wire::number(call.query("limit"), 50, 200)?).unwrap_or(50);
     let found = call.app.approvals(call.actor()?, state, after, limit).await?;
-    let full = found.len() == limit as usize;
-    let next = found.last().filter(|_| full).map(|a| format!("{}~{}", a.created_at.timestamp_micros(), a.id));
-    let items: Vec<Value> = found.iter().map(wire::approval).collect();
+    let next = found.next.map(|(at, id)| format!("{}~{id}", at.timestamp_micros()));
+    let items: Vec<Value> = found.items.iter().map(wire::approval).collect();
     Ok(HttpResponse::Ok().json(json!({ "items": items, "next": next })))
 }
 

@@ -35,7 +35,12 @@ pub async fn list(call: Call) -> Answer {
     };
     let before = match call.query("cursor") {
         None => None,
-        Some(text) => i64::try_from(wire::number(Some(text), 0, u64::MAX)?).ok(),
+        Some(text) => Some(
+            text.parse::<i64>()
+                .ok()
+                .filter(|seq| *seq >= 0)
+                .ok_or_else(|| wire::bad_query("`cursor` has to be the `next` of an earlier answer.".to_owned()))?,
+        ),
     };
     let limit = u32::try_from(wire::number(call.query("limit"), 50, 200)?).unwrap_or(50);
     let entries = call.app.audit(call.actor()?, filter, before, limit).await?;

@@ -1,16 +1,18 @@
-//! Events: what came in and what was decided.
+//! Events: what came in and what was decided; and posting one.
 
 use actix_web::HttpResponse;
 use serde_json::{Value, json};
 
 use super::wire;
-use crate::app::error::AppError;
+use crate::app::error::{AppError, AppResult};
+use crate::app::events::PostedEvent;
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, ProjectName};
+use crate::domain::time::Timestamp;
 use crate::web::call::Call;
 use crate::web::error::Answer;
 
-/// `GET /events?project&source&limit`.
+/// `GET /events?project&source&cursor&limit`.
 pub async fn list(call: Call) -> Answer {
     let project = call
         .query("project")
@@ -18,10 +20,40 @@ pub async fn list(call: Call) -> Answer {
         .transpose()
         .map_err(|e| wire::bad_query(format!("{e}.")))?;
     let limit = u32::try_from(wire::number(call.query("limit"), 50, 200)?).unwrap_or(50);
+    let after = call.query("cursor").map(|c| cursor(&c)).transpose()?;
     let source = call.query("source");
-    let found = call.app.events(call.actor()?, project.as_ref(), source.as_deref(), limit).await?;
-    let items: Vec<Value> = found.iter().map(event).collect();
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": null })))
+    let page = call.app.event_page(call.actor()?, project.as_ref(), source.as_deref(), after, limit).await?;
+    let items: Vec<Value> = page.items.iter().map(event).collect();
+    let next = page.next.map(|(at, id)| format!("{}~{id}", at.timestamp_micros()));
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": next })))
+}
+
+fn cursor(text: &str) -> AppResult<(Timestamp, EventId)> {
+    let read = || {
+        let (at, id) = text.split_once('~')?;
+        Some((chrono::DateTime::from_timestamp_micros(at.parse().ok()?)?, EventId::parse(id).ok()?))
+    };
+    read().ok_or_else(|| wire::bad_query("`cursor` has to be the `next` of an earlier answer.".to_owned()))
+}
+
+/// `POST /events`: `{type, payload, dedupe_key?, project?}`; 202 once it is stored for good.
+pub async fn post(call: Call) -> Answer {
+    let body = wire::object(call.json()?, &["type", "payload", "dedupe_key", "project"])?;
+    let project = match wire::text(&body, "project")? {
+        None => None,
+        // What is no name cannot be a project's, so the answer is the same as for one that is not there.
+        Some(name) => Some(ProjectName::parse(&name).map_err(|_| AppError::not_found())?),
+    };
+    let posted = PostedEvent {
+        project,
+        event_type: wire::required(&body, "type")?,
+        payload: body.get("payload").cloned().unwrap_or_else(|| json!({})),
+        dedupe_key: wire::text(&body, "dedupe_key")?,
+    };
+    let (stored, duplicate) = call.app.post_event(call.actor()?, posted, &call.source).await?;
+    let location = format!("/api/v1/events/{}", stored.id);
+    let body = json!({ "event": stored.id, "run": stored.run, "duplicate": duplicate });
+    Ok(HttpResponse::Accepted().insert_header(("Location", location)).json(body))
 }
 
 /// `GET /events/{id}`.
@@ -35,8 +67,17 @@ pub async fn show(call: Call) -> Answer {
             "payload".to_owned(),
             serde_json::from_str(&found.payload).unwrap_or_else(|_| json!(found.payload)),
         );
+        object.insert("verdicts".to_owned(), verdicts(&found));
     }
     Ok(HttpResponse::Ok().json(out))
+}
+
+/// What each that looked at the event made of it. Nobody looks at a posted event yet.
+fn verdicts(e: &Event) -> Value {
+    match e.source.strip_prefix("webhook:") {
+        Some(name) => json!([{ "webhook": name, "verdict": e.verdict, "detail": e.detail, "run": e.run }]),
+        None => json!([]),
+    }
 }
 
 fn event(e: &Event) -> Value {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::app::definitions::Kind;
-use crate::app::error::AppError;
+use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::jobs::JobView;
 use crate::app::planning::RunRequest;
 use crate::domain::ids::{JobRef, ProjectName};
@@ -75,11 +75,22 @@ pub async fn save(call: Call) -> Answer {
         let valid = !diagnostics.iter().any(crate::app::definitions::Diagnostic::is_error);
         return Ok(HttpResponse::Ok().json(json!({ "valid": valid, "diagnostics": diagnostics })));
     }
-    let expected = call.header("if-match").and_then(|v| v.trim_matches('"').parse().ok());
+    let expected = if_match(&call)?;
     let message = call.query("message").unwrap_or_default();
     let saved = call.app.save(actor, &project, Kind::Job, text, expected, &message, &call.source).await?;
     let body = json!({ "name": saved.name, "id": saved.job_id, "revision": saved.revision, "digest": saved.digest });
     Ok(HttpResponse::Ok().json(body))
+}
+
+/// The revision that the author started from. One that cannot be read must not count as none: the check would be left
+/// out unseen.
+fn if_match(call: &Call) -> AppResult<Option<i64>> {
+    if !call.request.headers().contains_key("if-match") {
+        return Ok(None);
+    }
+    let revision = call.header("if-match").and_then(|v| v.trim().trim_matches('"').parse().ok());
+    let message = "`If-Match` has to be the number of the revision that you started from, such as \"3\".";
+    revision.map(Some).ok_or_else(|| Refusal::new(RefusalKind::Malformed, "bad_if_match", message).into())
 }
 
 /// `POST /projects/{p}/jobs/{…}/runs`.

@@ -17,6 +17,8 @@ use crate::web::pipeline;
 
 /// How long a follower waits for a signal before it looks by itself.
 const LOOK: Duration = Duration::from_millis(300);
+/// After so many looks in vain a comment is sent, so that proxies keep the line open: about 15 seconds.
+const QUIET_LOOKS: u32 = 50;
 
 /// `?offset&limit&node&step&follow`.
 pub async fn show(call: Call) -> Answer {
@@ -61,10 +63,11 @@ fn wanted(call: &Call) -> AppResult<Wanted> {
 /// Who listens is looked up again for every look at the log, so that a lost right or session ends the stream.
 fn follow(call: Call, run: RunNumber, offset: u64, wanted: Wanted) -> HttpResponse {
     let changes = call.app.live.runs();
-    let stream = futures_util::stream::unfold(Some((call, changes, offset)), move |state| {
+    // The first look in vain is told at once: whoever waits then knows that they are heard.
+    let stream = futures_util::stream::unfold(Some((call, changes, offset, QUIET_LOOKS)), move |state| {
         let wanted = wanted.clone();
         async move {
-            let (call, mut changes, offset) = state?;
+            let (call, mut changes, offset, mut quiet) = state?;
             loop {
                 let Ok(Some(caller)) = pipeline::caller_of(&call.request, &call.app).await else { return None };
                 // The state is read before the log, so that nothing is written after the last look.
@@ -74,14 +77,17 @@ fn follow(call: Call, run: RunNumber, offset: u64, wanted: Wanted) -> HttpRespon
                 if !page.entries.is_empty() {
                     let items: Vec<Value> = page.entries.iter().map(wire::entry).collect();
                     let text = format!("event: entries\nid: {}\ndata: {}\n\n", page.next, json!(items));
-                    return Some((Ok::<_, actix_web::Error>(Bytes::from(text)), Some((call, changes, page.next))));
+                    return Some((Ok::<_, actix_web::Error>(Bytes::from(text)), Some((call, changes, page.next, 0))));
                 }
                 if state.is_terminal() {
                     let text = format!("event: end\nid: {}\ndata: {}\n\n", page.next, json!({ "state": state }));
                     return Some((Ok(Bytes::from(text)), None));
                 }
-                if tokio::time::timeout(LOOK, changes.recv()).await.is_err() && page.next != offset {
-                    return Some((Ok(Bytes::from(": still here\n\n")), Some((call, changes, page.next))));
+                if quiet >= QUIET_LOOKS {
+                    return Some((Ok(Bytes::from(": still here\n\n")), Some((call, changes, page.next, 0))));
+                }
+                if tokio::time::timeout(LOOK, changes.recv()).await.is_err() {
+                    quiet += 1;
                 }
             }
         }

@@ -6,6 +6,8 @@ pub mod events;
 pub mod jobs;
 pub mod log;
 pub mod openapi;
+mod operations;
+pub mod rules;
 pub mod runs;
 pub mod session;
 pub mod wire;
@@ -34,7 +36,9 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approvals::show)),
     api("POST", "/api/v1/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approvals::decide)),
     api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
+    api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
+    api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
     api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),
 ];

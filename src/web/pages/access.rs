@@ -111,7 +111,8 @@ async fn explain(call: &Call, asked: &Asked) -> AppResult<Option<Why>> {
         .ok_or_else(|| AppError::invalid("bad_permission", "Choose what they want to do."))?;
     let project = ProjectName::parse(&asked.project)?;
     let resource = asked.resource.trim();
-    let found = call.app.explain_named(call.actor()?, &asked.who, permission, &project, resource).await?;
+    let found =
+        call.app.explain_named(call.actor()?, &asked.who, Default::default(), permission, &project, resource).await?;
     Ok(Some(Why {
         allowed: found.allowed,
         question: format!("May {} {permission} {resource} in {project}?", asked.who),

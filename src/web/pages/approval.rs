@@ -141,7 +141,7 @@ async fn show(
         reason_error,
         chrome: chrome::of(call, "/approvals").await,
     };
-    let status = refusal.map_or(StatusCode::OK, |r| status_of(r.kind));
+    let status = refusal.map_or(StatusCode::OK, status_of);
     Ok(render(status, &page))
 }
 

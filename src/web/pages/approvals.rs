@@ -57,10 +57,14 @@ struct Approvals {
 pub async fn page(call: Call) -> Answer {
     let actor = call.actor()?;
     let now = call.app.clock().now();
-    let pending = call.app.approvals(actor, Some(RequestState::Pending), None, 200).await?;
+    let pending = call.app.pending_approvals(actor).await?;
     let (mine, others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|a| a.mine);
-    let mut decided = call.app.approvals(actor, None, None, 100).await?;
-    decided.retain(|a| a.state != RequestState::Pending);
+    let mut decided = Vec::new();
+    for state in [RequestState::Approved, RequestState::Rejected, RequestState::Expired, RequestState::Void] {
+        decided.extend(call.app.approvals(actor, Some(state), None, 100).await?.items);
+    }
+    decided.sort_by_key(|a| std::cmp::Reverse((a.created_at, a.id)));
+    decided.truncate(100);
     let rows = |views: Vec<ApprovalView>| views.iter().map(|a| row(&call.app, a, now)).collect();
     let sections = vec![
         Section { title: "Waiting for you", empty: "Nothing waits for your signature.", mine: true, rows: rows(mine) },

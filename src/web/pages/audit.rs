@@ -90,9 +90,9 @@ pub async fn page(call: Call) -> Answer {
 
 async fn verify(call: &Call) -> AppResult<Verified> {
     match call.app.verify_audit(call.actor()?, None).await {
-        Ok(Ok(count)) => Ok(Verified {
+        Ok(Ok(intact)) => Ok(Verified {
             good: true,
-            line: format!("The record is whole: {} in one chain, and the signed heads agree.", entries(count)),
+            line: format!("The record is whole: {} in one chain, and the signed heads agree.", entries(intact.entries)),
         }),
         Ok(Err(broken)) => Ok(Verified {
             good: false,

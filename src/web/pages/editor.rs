@@ -136,7 +136,7 @@ pub async fn submit(call: Call) -> Answer {
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let mut draft = draft;
             let mut outcome =
-                Outcome { refusal: Some((status_of(refusal.kind), refusal.message.clone())), ..Outcome::default() };
+                Outcome { refusal: Some((status_of(&refusal), refusal.message.clone())), ..Outcome::default() };
             if refusal.code == "stale_revision" || refusal.code == "conflict" {
                 // From here on the text goes on top of the newer revision, which is shown against it.
                 let change = change(&call, &place, &draft.source).await?;

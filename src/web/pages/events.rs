@@ -3,14 +3,15 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use crate::app::error::AppError;
+use crate::app::error::{AppError, AppResult, RefusalKind};
+use crate::app::hooks::Replay;
 use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName};
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
 use crate::web::call::Call;
 use crate::web::chrome;
-use crate::web::error::Answer;
+use crate::web::error::{Answer, status_of};
 use crate::web::page::{Chrome, Moment, render};
 
 /// An event in a table.
@@ -50,6 +51,22 @@ struct EventPage {
     dedupe: String,
     headers: Vec<(String, String)>,
     payload: String,
+    /// Whether it came through a webhook, and so can be replayed.
+    replayable: bool,
+    replay: Option<Replayed>,
+    message: Option<String>,
+}
+
+/// What a delivery would ask for now.
+struct Replayed {
+    webhook: String,
+    webhook_href: String,
+    job: String,
+    matched: bool,
+    redacted: bool,
+    tokens: Vec<(String, String)>,
+    options: Vec<(String, String)>,
+    node_filter: Option<String>,
 }
 
 /// `GET /events`.
@@ -65,8 +82,40 @@ pub async fn list(call: Call) -> Answer {
 
 /// `GET /events/{id}`.
 pub async fn one(call: Call) -> Answer {
-    let id = EventId::parse(&call.part("id")).map_err(|_| AppError::not_found())?;
-    let (event, headers) = call.app.event(call.actor()?, id).await?;
+    show(&call, None, None, StatusCode::OK).await
+}
+
+/// `POST /events/{id}/replay`: what the delivery would ask for now, token by token. Nothing is stored and nothing runs.
+pub async fn replay(call: Call) -> Answer {
+    match call.app.replay(call.actor()?, id_of(&call)?).await {
+        Ok(replay) => show(&call, Some(replayed(replay)), None, StatusCode::OK).await,
+        Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
+            show(&call, None, Some(refusal.message.clone()), status_of(&refusal)).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn id_of(call: &Call) -> AppResult<EventId> {
+    EventId::parse(&call.part("id")).map_err(|_| AppError::not_found())
+}
+
+fn replayed(replay: Replay) -> Replayed {
+    let shown = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(a, b)| (visible(&a), visible(&b))).collect();
+    Replayed {
+        webhook_href: format!("/webhooks/{}/{}", replay.project, replay.webhook),
+        webhook: replay.webhook.to_string(),
+        job: replay.job,
+        matched: replay.matched,
+        redacted: replay.redacted,
+        tokens: shown(replay.expanded.tokens),
+        options: shown(replay.expanded.options),
+        node_filter: replay.expanded.node_filter.map(|f| visible(&f)),
+    }
+}
+
+async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, status: StatusCode) -> Answer {
+    let (event, headers) = call.app.event(call.actor()?, id_of(call)?).await?;
     let pretty = serde_json::from_str::<serde_json::Value>(&event.payload)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
@@ -75,10 +124,13 @@ pub async fn one(call: Call) -> Answer {
         project: event.project.to_string(),
         dedupe: visible(&event.dedupe_key),
         headers: headers.into_iter().map(|(name, value)| (name, visible(&value))).collect(),
+        replayable: event.source.starts_with("webhook:"),
         payload: visible(&pretty.unwrap_or(event.payload)),
-        chrome: chrome::of(&call, "/events").await,
+        replay,
+        message,
+        chrome: chrome::of(call, "/events").await,
     };
-    Ok(render(StatusCode::OK, &page))
+    Ok(render(status, &page))
 }
 
 /// An event as a row.

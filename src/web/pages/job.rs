@@ -9,7 +9,7 @@ use super::plan::StepText;
 use super::{job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
-use crate::app::idempotency::Keyed;
+use crate::app::idempotency::{KeptAnswer, Keyed};
 use crate::app::planning::RunRequest;
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{JobRef, ProjectName, RunNumber};
@@ -35,6 +35,8 @@ struct JobFacts {
     edit_href: String,
     history_href: String,
     run_href: String,
+    pin_href: String,
+    pinned: bool,
     filter: String,
     concurrency: String,
     timeout: String,
@@ -86,20 +88,21 @@ pub async fn run(call: Call) -> Answer {
     // The same form pressed twice asks once; changed and pressed again it is another request.
     let key = call.form.text("once").map(|_| format!("form-{}", call.form.digest()));
     if let Some(key) = &key
-        && let Keyed::Answered { body, .. } = call.app.keyed(call.actor()?, key, call.request.path(), b"").await?
+        && let Keyed::Answered(kept) = call.app.keyed(call.actor()?, key, call.request.path(), b"").await?
     {
-        return Ok(see_other(&body));
+        return Ok(see_other(kept.location.as_deref().unwrap_or("/runs")));
     }
     let asked = call.app.request_run(call.actor()?, request, &call.source).await;
     if let Some(key) = &key {
-        let answer = asked.as_ref().ok().map(|run| (303, format!("/runs/{}", run.number)));
+        let location = asked.as_ref().ok().map(|run| format!("/runs/{}", run.number));
+        let answer = location.map(|to| KeptAnswer { status: 303, location: Some(to), body: String::new() });
         call.app.keyed_done(call.actor()?, key, answer).await?;
     }
     match asked {
         Ok(run) => Ok(see_other(&format!("/runs/{}", run.number))),
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
             let view = call.app.browse_job(call.actor()?, &project, &job).await?;
-            show(&call, &view, &typed, Some(&refusal), status_of(refusal.kind)).await
+            show(&call, &view, &typed, Some(&refusal), status_of(&refusal)).await
         }
         Err(error) => Err(error),
     }
@@ -145,7 +148,7 @@ async fn show(
     };
     let runs = call.app.runs(call.actor()?, filter).await?.runs;
     let page = JobPage {
-        job: facts(call, view),
+        job: JobFacts { pinned: pinned(call, view).await?, ..facts(call, view) },
         message,
         form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
@@ -154,6 +157,12 @@ async fn show(
         chrome: chrome::of(call, "/jobs").await,
     };
     Ok(render(status, &page))
+}
+
+/// Whether the job stands on the caller's start page.
+async fn pinned(call: &Call, view: &JobView) -> AppResult<bool> {
+    let pins = call.app.pins(call.actor()?).await?;
+    Ok(pins.iter().any(|(project, job)| *project == view.project && *job == view.stored.id))
 }
 
 fn facts(call: &Call, view: &JobView) -> JobFacts {
@@ -176,6 +185,8 @@ fn facts(call: &Call, view: &JobView) -> JobFacts {
         edit_href: format!("/projects/{}/edit/job/{path}", view.project),
         history_href: format!("/projects/{}/history/job/{path}", view.project),
         run_href: format!("/projects/{}/run/{path}", view.project),
+        pin_href: format!("/projects/{}/pin/{path}", view.project),
+        pinned: false,
         filter,
         concurrency,
         timeout: job.timeout.map_or_else(|| "none".to_owned(), |t| t.to_string()),

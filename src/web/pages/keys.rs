@@ -90,5 +90,5 @@ async fn show(call: &Call, path: String, kind: SecretKind, refusal: Option<&Refu
         kinds: KINDS.into_iter().map(|k| Choice { value: k.as_str(), on: k == kind }).collect(),
         chrome: chrome::of(call, "/keys").await,
     };
-    Ok(render(refusal.map_or(StatusCode::OK, |r| status_of(r.kind)), &page))
+    Ok(render(refusal.map_or(StatusCode::OK, status_of), &page))
 }

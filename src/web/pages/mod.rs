@@ -9,6 +9,7 @@ pub mod diff;
 pub mod editor;
 pub mod events;
 pub mod find;
+pub mod health;
 pub mod history;
 pub mod home;
 pub mod job;
@@ -18,9 +19,12 @@ pub mod jobs;
 pub mod keys;
 pub mod nodes;
 pub mod people;
+pub mod pin;
 pub mod plan;
 pub mod run;
+pub mod run_folded;
 pub mod run_log;
+pub mod run_search;
 pub mod run_state;
 pub mod run_stream;
 pub mod runs;
@@ -50,10 +54,12 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/projects/{project}/jobs/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(job::form)),
     page("POST", "/projects/{project}/run/{job:.+}", Guard::Needs(Permission::Run, On::Job), to!(job::run))
         .with_body(WITH_FILES),
+    page("POST", "/projects/{project}/pin/{job:.+}", Guard::Needs(Permission::View, On::Job), to!(pin::change)),
     page("GET", "/runs", Guard::SignedIn, to!(runs::page)),
     page("GET", "/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(run::page)),
     page("GET", "/runs/{number}/live", Guard::Needs(Permission::View, On::Job), to!(run::live)),
     page("GET", "/runs/{number}/stream", Guard::Needs(Permission::View, On::Job), to!(run_stream::follow)),
+    page("GET", "/runs/{number}/next", Guard::Needs(Permission::View, On::Job), to!(run_search::next)),
     page("GET", "/runs/{number}/log.txt", Guard::Needs(Permission::View, On::Job), to!(run_log::raw)),
     page("POST", "/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(run::cancel)),
     page("GET", "/approvals", Guard::SignedIn, to!(approvals::page)),
@@ -61,10 +67,12 @@ pub const ROUTES: &[Route] = &[
     page("POST", "/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approval::decide)),
     page("GET", "/events", Guard::SignedIn, to!(events::list)),
     page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),
+    page("POST", "/events/{id}/replay", Guard::Needs(Permission::View, On::Events), to!(events::replay)),
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
     page("GET", "/nodes", Guard::SignedIn, to!(nodes::page)),
+    page("POST", "/nodes/{project}/{node}/check", Guard::Needs(Permission::Administer, On::Node), to!(nodes::check)),
     page("GET", "/keys", Guard::SignedIn, to!(keys::page)),
     page("POST", "/keys", Guard::Needs(Permission::UseSecret, On::Key), to!(keys::put)),
     page("GET", "/access", Guard::SignedIn, to!(access::page)),

@@ -3,7 +3,8 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::run_log::{self, LogView};
+use super::run_folded;
+use super::run_log::{self, Asked, LogView};
 use super::run_state::{Happening, RunFacts, live_html, timeline};
 use super::{plan, words};
 use crate::app::error::{AppError, AppResult};
@@ -22,6 +23,8 @@ struct RunPage {
     live: bool,
     live_part: String,
     log: LogView,
+    /// In place of the log, where that is asked for.
+    folded_html: Option<String>,
     plan_open: bool,
     plan_html: String,
     timeline: Vec<Happening>,
@@ -40,7 +43,9 @@ pub async fn page(call: Call) -> Answer {
     let detail = call.app.run(actor, number).await?;
     let history = call.app.run_history(actor, number).await?;
     let live = !detail.run.state.is_terminal();
-    let log = run_log::view(&call, &detail).await?;
+    let asked = Asked::read(&call)?;
+    let folded_html = run_folded::html(&call, &asked).await?;
+    let log = if folded_html.is_some() { asked.frame(&detail) } else { run_log::view(&call, &detail).await? };
     let approval = run_log::approval_of(&call, &detail).await?;
     let chrome = chrome::of(&call, "/runs").await;
     let run = RunFacts::new(&call.app, &detail, approval.as_ref(), now);
@@ -48,6 +53,7 @@ pub async fn page(call: Call) -> Answer {
         live_part: live_html(&call.app, &detail, approval.as_ref(), &chrome.csrf, now),
         live,
         log,
+        folded_html,
         plan_open: matches!(detail.run.state, State::PendingApproval | State::DryRun),
         plan_html: plan::html(&detail.plan),
         timeline: timeline(&history, now),

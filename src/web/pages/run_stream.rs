@@ -113,7 +113,7 @@ impl Follower {
         self.offset = page.next;
         let mut out = String::new();
         if !page.entries.is_empty() {
-            let data = lines(&page.entries).trim_end().replace('\n', "\ndata: ");
+            let data = lines(&page.entries, None).trim_end().replace('\n', "\ndata: ");
             let _ = write!(out, "event: lines\nid: {}\ndata: {data}\n\n", page.next);
         }
         let differs = self.state.replace(run.state).is_some_and(|before| before != run.state);

@@ -7,6 +7,7 @@ use super::{runs_table, words};
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{NodeName, OptionName, ProjectName, RunNumber};
 use crate::domain::run::State;
+use crate::domain::time::{Seconds, Timestamp};
 use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::Answer;
@@ -16,12 +17,15 @@ struct Filters {
     job: String,
     user: String,
     node: String,
+    option: String,
     any: bool,
+    /// Whether one of those is set that are used less often.
+    more: bool,
 }
 
-struct StateChoice {
-    value: &'static str,
-    label: &'static str,
+struct Choice {
+    value: String,
+    label: String,
     on: bool,
 }
 
@@ -31,52 +35,116 @@ struct Runs {
     chrome: Chrome,
     line: String,
     f: Filters,
-    states: Vec<StateChoice>,
+    states: Vec<Choice>,
+    projects: Vec<Choice>,
+    times: Vec<Choice>,
+    origins: Vec<Choice>,
     table: Option<String>,
     older: Option<String>,
 }
 
+/// Times to choose among, as the address has them.
+const TIMES: [(&str, &str); 4] =
+    [("1h", "last hour"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")];
+
+/// Ways in which a run is asked for.
+const ORIGINS: [(&str, &str); 6] = [
+    ("button", "button"),
+    ("api", "API"),
+    ("cli", "command line"),
+    ("webhook", "webhook"),
+    ("rule", "rule"),
+    ("schedule", "schedule"),
+];
+
 /// `GET /runs`.
 pub async fn page(call: Call) -> Answer {
-    let text = |name: &str| call.query(name).unwrap_or_default();
-    let (job, user, node, state) = (text("job"), text("user"), text("node"), text("state"));
-    let state = State::parse(&state);
-    let option = call.query_pairs().into_iter().find_map(|(key, value)| {
-        let name = key.strip_prefix("option.")?;
-        OptionName::parse(name).ok().map(|name| (name, value))
-    });
+    let text = |name: &str| call.query(name).map(|t| t.trim().to_owned()).unwrap_or_default();
+    let (job, user, node, project) = (text("job"), text("user"), text("node"), text("project"));
+    let (since, origin) = (text("since"), text("origin"));
+    let now = call.app.clock().now();
+    let state = State::parse(&text("state"));
+    let option = option_of(&call);
     let wanted = RunFilter {
-        project: call.query("project").and_then(|p| ProjectName::parse(&p).ok()),
-        job: Some(job.trim().to_owned()).filter(|j| !j.is_empty()),
+        project: ProjectName::parse(&project).ok(),
+        job: Some(job.clone()).filter(|j| !j.is_empty()),
         states: state.into_iter().collect(),
-        user: Some(user.trim().to_owned()).filter(|u| !u.is_empty()),
-        node: NodeName::parse(node.trim()).ok(),
-        option: option.clone(),
-        since: None,
+        user: Some(user.clone()).filter(|u| !u.is_empty()),
+        node: NodeName::parse(&node).ok(),
+        option: option.as_ref().and_then(|(name, value)| Some((OptionName::parse(name).ok()?, value.clone()))),
+        origin: Some(origin.clone()).filter(|o| !o.is_empty()),
+        since: moment(&since, now),
+        ended_since: None,
         before: call.query("before").and_then(|n| RunNumber::parse(&n).ok()),
         limit: 50,
     };
-    // A node that cannot be one's name matches nothing, rather than everything.
-    let impossible = !node.trim().is_empty() && wanted.node.is_none();
+    // What cannot be a name or a time matches nothing, rather than everything.
+    let impossible = (!node.is_empty() && wanted.node.is_none())
+        || (!project.is_empty() && wanted.project.is_none())
+        || (!since.is_empty() && wanted.since.is_none())
+        || (option.is_some() && wanted.option.is_none());
     let found = if impossible { None } else { Some(call.app.runs(call.actor()?, wanted).await?) };
     let (runs, next) = found.map(|p| (p.runs, p.next)).unwrap_or_default();
-    let any = [&job, &user, &node].iter().any(|f| !f.is_empty()) || state.is_some() || option.is_some();
+    let more = [&project, &since, &origin].iter().any(|f| !f.is_empty()) || option.is_some();
+    let any = more || [&job, &user, &node].iter().any(|f| !f.is_empty()) || state.is_some();
     let line = match &option {
         Some((name, value)) => format!("With {name} = {value}."),
         None => "Newest first.".to_owned(),
     };
+    let known: Vec<String> = call.app.projects(call.actor()?).await?.iter().map(ToString::to_string).collect();
     let page = Runs {
         line,
-        table: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, call.app.clock().now())) },
+        table: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },
         older: next.map(|before| older(&call, before)),
-        states: State::ALL
-            .into_iter()
-            .map(|s| StateChoice { value: s.as_str(), label: words::state(s), on: state == Some(s) })
-            .collect(),
-        f: Filters { job, user, node, any },
+        states: choices(
+            State::ALL.iter().map(|s| (s.as_str(), words::state(*s))),
+            state.map(State::as_str).unwrap_or_default(),
+        ),
+        projects: choices(known.iter().map(|p| (p.as_str(), p.as_str())), &project),
+        times: choices(TIMES, &since),
+        origins: choices(ORIGINS, &origin),
+        f: Filters {
+            job,
+            user,
+            node,
+            option: option.map(|(name, value)| format!("{name}={value}")).unwrap_or_default(),
+            any,
+            more,
+        },
         chrome: chrome::of(&call, "/runs").await,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// The choices; what the address has and none of them is stands there too, so that the form keeps it.
+fn choices<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
+    let choice =
+        |(value, label): (&str, &str)| Choice { value: value.to_owned(), label: label.to_owned(), on: value == chosen };
+    let mut out: Vec<Choice> = all.into_iter().map(choice).collect();
+    if !chosen.is_empty() && !out.iter().any(|c| c.on) {
+        out.push(choice((chosen, chosen)));
+    }
+    out
+}
+
+/// An option's value: `option=NAME=VALUE` as the form sends it, or `option.NAME=VALUE` as the API has it.
+fn option_of(call: &Call) -> Option<(String, String)> {
+    call.query_pairs().into_iter().filter(|(_, value)| !value.trim().is_empty()).find_map(|(key, value)| {
+        if let Some(name) = key.strip_prefix("option.") {
+            return Some((name.to_owned(), value));
+        }
+        let (name, value) = (key == "option").then(|| value.split_once('=').unwrap_or((&value, "")))?;
+        Some((name.trim().to_owned(), value.to_owned()))
+    })
+}
+
+/// `7d` before now, a time as in the API, or the beginning of a day.
+fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if let Ok(ago) = Seconds::parse(text) {
+        return now.checked_sub_signed(ago.to_delta());
+    }
+    let time = chrono::DateTime::parse_from_rfc3339(text).map(|t| t.to_utc());
+    time.ok().or_else(|| Some(text.parse::<chrono::NaiveDate>().ok()?.and_time(chrono::NaiveTime::MIN).and_utc()))
 }
 
 fn older(call: &Call, before: RunNumber) -> String {

@@ -4,9 +4,11 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::health::{self, Line};
 use super::words;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::domain::access::Permission;
+use crate::domain::option::FieldError;
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::web::call::Call;
@@ -53,9 +55,11 @@ struct Settings {
     done: Option<&'static str>,
     fresh: Option<FreshToken>,
     permissions: Vec<&'static str>,
+    shortest: usize,
     tokens: Vec<TokenRow>,
     sessions: Vec<SessionRow>,
     people: Option<Vec<Person>>,
+    health: Option<Vec<Line>>,
 }
 
 /// `GET /settings`.
@@ -80,15 +84,14 @@ pub async fn password(call: Call) -> Answer {
 /// `POST /settings/tokens`: makes a token and shows it this once.
 pub async fn make_token(call: Call) -> Answer {
     let label = call.form.text("label").unwrap_or_default().trim().to_owned();
-    let scopes: std::collections::BTreeSet<Permission> =
-        call.form.texts("scope").iter().filter_map(|s| Permission::parse(s)).collect();
+    let scopes = Permission::scopes(&call.form.texts("scope"));
     let days = call.form.text("days").and_then(|d| d.parse::<u64>().ok()).filter(|d| (1..=365).contains(d));
     let actor = call.actor()?;
-    let made = match (label.is_empty(), days) {
-        (true, _) => Err(AppError::invalid("no_label", "Say what the token is for, so that you know it again.")),
-        (_, None) => Err(AppError::invalid("bad_life", "Say for how many days it works: 1 to 365.")),
-        (false, Some(days)) => {
-            let scopes = Some(scopes).filter(|s| !s.is_empty());
+    let made = match (label.is_empty(), days, scopes) {
+        (true, _, _) => Err(AppError::invalid("no_label", "Say what the token is for, so that you know it again.")),
+        (_, None, _) => Err(AppError::invalid("bad_life", "Say for how many days it works: 1 to 365.")),
+        (_, _, Err(wrong)) => Err(bad_scope(&wrong)),
+        (false, Some(days), Ok(scopes)) => {
             let life = Seconds::new(days * 86_400);
             call.app.create_token(actor, actor.principal.clone(), &label, scopes, life, &call.source).await
         }
@@ -97,6 +100,12 @@ pub async fn make_token(call: Call) -> Answer {
         Ok((token, _)) => show(&call, None, Some(FreshToken { value: token.expose().to_owned() })).await,
         Err(error) => back(&call, Err(error), "").await,
     }
+}
+
+fn bad_scope(wrong: &str) -> AppError {
+    let message = format!("{wrong}. No token was made.");
+    let field = FieldError { field: "scope".to_owned(), code: "unknown_permission".to_owned(), message };
+    Refusal::new(RefusalKind::Invalid, "bad_scope", field.message.clone()).with_fields(vec![field]).into()
 }
 
 /// `POST /settings/tokens/revoke`.
@@ -143,6 +152,7 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
         done: done(call).filter(|_| refusal.is_none() && fresh.is_none()),
         fresh,
         permissions: Permission::ALL.iter().filter(|p| **p != Permission::Approve).map(|p| p.as_str()).collect(),
+        shortest: crate::app::password::SHORTEST,
         tokens: tokens
             .into_iter()
             .filter(|t| t.revoked_at.is_none() && t.expires_at.is_none_or(|at| at > now))
@@ -160,9 +170,10 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
             })
             .collect(),
         people: people(call).await?,
+        health: health::lines(call).await?,
         chrome: chrome::of(call, "/settings").await,
     };
-    Ok(render(refusal.map_or(StatusCode::OK, |r| status_of(r.kind)), &page))
+    Ok(render(refusal.map_or(StatusCode::OK, status_of), &page))
 }
 
 fn token(t: crate::app::tokens::TokenView, now: Timestamp) -> TokenRow {

@@ -34,7 +34,7 @@ pub async fn submit(call: Call) -> Answer {
         Ok(_) => Ok(see_other("/sign-in")),
         Err(AppError::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => {
             let page = Setup { chrome: chrome::plain(None), message: Some(refusal.message.clone()), user };
-            Ok(render(status_of(refusal.kind), &page))
+            Ok(render(status_of(&refusal), &page))
         }
         Err(error) => Err(error),
     }

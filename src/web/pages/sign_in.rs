@@ -46,10 +46,12 @@ pub async fn submit(call: Call) -> Answer {
             cookie::set(&mut answer, signed_in.cookie.expose(), call.app.settings.secure());
             Ok(answer)
         }
-        Err(AppError::Refused(refusal)) if matches!(refusal.kind, RefusalKind::Unauthenticated | RefusalKind::Busy) => {
+        Err(AppError::Refused(refusal))
+            if refusal.kind == RefusalKind::Unauthenticated || refusal.kind.is_of_the_moment() =>
+        {
             let page =
                 SignIn { chrome: chrome::plain(None), message: Some(refusal.message.clone()), user, next: &next };
-            Ok(render(status_of(refusal.kind), &page))
+            Ok(render(status_of(&refusal), &page))
         }
         Err(error) => Err(error),
     }

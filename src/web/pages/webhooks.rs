@@ -86,7 +86,7 @@ pub async fn try_sample(call: Call) -> Answer {
             show(&call, sample, Some(tried), None, StatusCode::OK).await
         }
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
-            show(&call, sample, None, Some(refusal.message.clone()), status_of(refusal.kind)).await
+            show(&call, sample, None, Some(refusal.message.clone()), status_of(&refusal)).await
         }
         Err(error) => Err(error),
     }

@@ -57,6 +57,7 @@ pub(super) fn person(name: &str, permission: Permission, resource: &Resource) ->
         line: 1,
     };
     let rules = AccessRules {
+        nodes_need_run: false,
         roles: BTreeMap::from([(role.clone(), vec![all])]),
         members: BTreeMap::from([(role, BTreeSet::from([Member::User(user(name))]))]),
     };

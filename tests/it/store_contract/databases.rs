@@ -5,7 +5,7 @@
 //! standard input ends, and it stops the server and removes its folder.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -60,8 +60,8 @@ pub(super) fn both() -> [Fresh; 2] {
 struct Server {
     /// With `{}` in place of the database's name.
     pattern: String,
-    /// Keeps the shell's standard input open.
-    _keeper: Option<Child>,
+    /// Keeps the cluster up.
+    _cluster: Option<Cluster>,
 }
 
 impl Server {
@@ -74,8 +74,12 @@ impl Server {
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| match std::env::var("TEST_DATABASE_URL") {
-        Ok(url) => Server { pattern: with_other_database(&url), _keeper: None },
-        Err(_) => start(),
+        Ok(url) => Server { pattern: with_other_database(&url), _cluster: None },
+        Err(_) => {
+            let folder = std::env::temp_dir().join(format!("interlock-pg-{}", std::process::id()));
+            let cluster = Cluster::start(&folder);
+            Server { pattern: cluster.url("{}"), _cluster: Some(cluster) }
+        }
     })
 }
 
@@ -90,40 +94,74 @@ fn with_other_database(url: &str) -> String {
 const KEEP: &str = r#"
 programs=$1 folder=$2
 shift 2
-"$@" "$programs/initdb" -D "$folder/data" --no-sync -A trust -U postgres -E UTF8 --locale=C >"$folder/initdb.log" 2>&1 \
-  || exit 1
+[ -d "$folder/data" ] || "$@" "$programs/initdb" -D "$folder/data" --no-sync -A trust -U postgres -E UTF8 --locale=C \
+  >"$folder/initdb.log" 2>&1 || exit 1
 "$@" "$programs/postgres" -D "$folder/data" -k "$folder" -c listen_addresses= -c fsync=off -c full_page_writes=off \
   -c synchronous_commit=off -c deadlock_timeout=20ms -c max_connections=200 >"$folder/server.log" 2>&1 </dev/null &
 server=$!
 cat >/dev/null
 kill -INT $server
 wait $server
-rm -rf "$folder"
+[ -e "$folder/comes-back" ] || rm -rf "$folder"
 "#;
 
-fn start() -> Server {
-    let folder = std::env::temp_dir().join(format!("interlock-pg-{}", std::process::id()));
-    // Left over from an earlier process of the same number that could not clean up.
-    drop(std::fs::remove_dir_all(&folder));
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o777)).unwrap();
+/// A PostgreSQL of this process.
+pub(crate) struct Cluster {
+    folder: PathBuf,
+    keeper: Child,
+}
+
+impl Cluster {
+    /// Starts one in a folder, which goes away with it.
+    pub(crate) fn start(folder: &Path) -> Self {
+        // Left over from an earlier process of the same number that could not clean up.
+        drop(std::fs::remove_dir_all(folder));
+        std::fs::create_dir(folder).unwrap();
+        std::fs::set_permissions(folder, PermissionsExt::from_mode(0o777)).unwrap();
+        Self { folder: folder.to_owned(), keeper: keep(folder) }
+    }
+
+    pub(crate) fn url(&self, database: &str) -> String {
+        url_in(&self.folder, database)
+    }
+
+    /// Stops it, cutting every connection; its data stays until it is started again.
+    pub(crate) fn stop(&mut self) {
+        let comes_back = self.folder.join("comes-back");
+        std::fs::write(&comes_back, "").unwrap();
+        drop(self.keeper.stdin.take());
+        self.keeper.wait().unwrap();
+        std::fs::remove_file(comes_back).unwrap();
+    }
+
+    /// Starts it again after [`Self::stop`].
+    pub(crate) fn start_again(&mut self) {
+        self.keeper = keep(&self.folder);
+    }
+}
+
+fn url_in(folder: &Path, database: &str) -> String {
+    format!("postgres:///{database}?host={}&user=postgres", folder.display())
+}
+
+/// Starts the shell and waits until the server answers.
+fn keep(folder: &Path) -> Child {
     let mut command = Command::new("sh");
-    command.args(["-c", KEEP, "keep-postgres"]).arg(binaries()).arg(&folder);
+    command.args(["-c", KEEP, "keep-postgres"]).arg(binaries()).arg(folder);
     if rustix::process::geteuid().is_root() {
         command.args(["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]);
     }
-    command.current_dir(&folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut keeper = command.spawn().unwrap();
-    let pattern = format!("postgres:///{{}}?host={}&user=postgres", folder.display());
     let deadline = Instant::now() + Duration::from_secs(60);
-    while PgConnection::establish(&pattern.replace("{}", "postgres")).is_err() {
+    while PgConnection::establish(&url_in(folder, "postgres")).is_err() {
         let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap_or_default();
         let log = || format!("{}{}", read("initdb.log"), read("server.log"));
         assert!(keeper.try_wait().unwrap().is_none(), "PostgreSQL did not start: {}", log());
         assert!(Instant::now() < deadline, "PostgreSQL did not answer within a minute: {}", log());
         std::thread::yield_now();
     }
-    Server { pattern, _keeper: Some(keeper) }
+    keeper
 }
 
 /// The folder of the newest installed PostgreSQL.

@@ -125,7 +125,7 @@ async fn webhook_tokens_and_idempotency_keys() {
 
         let who = || Principal::parse("user:alice").unwrap();
         let claim = |body: &'static str| {
-            db.write(move |c| idempotency::claim(c, &who(), "k", "POST /runs", &digest(body), at(0)))
+            db.write(move |c| idempotency::claim(c, &who(), "k", "POST /runs", &digest(body), at(0), at(-300)))
         };
         assert_eq!(claim("x").await.unwrap(), Claim::New);
         assert_eq!(claim("x").await.unwrap(), Claim::UnderWay);

@@ -150,9 +150,10 @@ async fn no_list_reads_a_whole_table_or_sorts() {
     assert!(plans.len() > 50, "only {} statements were seen", plans.len());
     let reads_whole = |statement: &str, step: &str| {
         // A first page without any condition walks an index from its end and stops at the limit; `j0` and so on are
-        // the few rows that a walk gave.
+        // the few rows that a walk gave; the index of undecided events holds nothing else.
         let first_page = step.contains(" USING ") && !statement.contains("WHERE") && statement.contains("LIMIT");
-        step.starts_with("SCAN ") && !step.starts_with("SCAN j") && !first_page
+        let whole_answer = step == "SCAN events USING INDEX events_undecided";
+        step.starts_with("SCAN ") && !step.starts_with("SCAN j") && !first_page && !whole_answer
     };
     let sorts = |step: &str| step.contains("TEMP B-TREE");
     let bad: Vec<_> =

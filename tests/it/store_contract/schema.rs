@@ -87,6 +87,10 @@ fn both_trees_have_the_same_migrations() {
         std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect()
     };
     assert_eq!(names("sqlite"), names("postgres"));
+    // Of two with the same version diesel applies one and says nothing of the other.
+    let all = names("sqlite");
+    let versions: BTreeSet<&str> = all.iter().filter_map(|n| n.split_once('_')).map(|(version, _)| version).collect();
+    assert_eq!(versions.len(), all.len(), "{all:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

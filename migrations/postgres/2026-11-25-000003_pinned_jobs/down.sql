@@ -1,0 +1,2 @@
+DROP INDEX runs_by_origin;
+DROP TABLE pinned_jobs;

@@ -1,0 +1,145 @@
+//! Lets go of what is older than it has to be kept: runs and events by each project's `retention`, and what only served
+//! for a while.
+
+use chrono::TimeDelta;
+use serde_json::json;
+
+use super::App;
+use super::error::{AppError, AppResult};
+use super::record::act;
+use crate::domain::access::{Permission, Principal};
+use crate::domain::ids::{ProjectName, RunNumber};
+use crate::domain::run::State;
+use crate::domain::time::Timestamp;
+use crate::store::{blobs, events, idempotency, output, runs, sessions, sign_in};
+
+/// How long the answer to an idempotency key is remembered.
+const KEYS: TimeDelta = TimeDelta::hours(24);
+/// How long ended sessions and counted failures are kept, for who looks into a break-in.
+const SIGN_INS: TimeDelta = TimeDelta::days(7);
+/// Runs that are removed in one transaction.
+const PIECE: u32 = 200;
+
+/// How much was removed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Runs, each with its steps, request and output.
+    pub runs: usize,
+    /// Events.
+    pub events: usize,
+    /// Uploaded files and typed secrets.
+    pub blobs: usize,
+    /// Sessions, counted failures, answers of idempotency keys.
+    pub passing: usize,
+}
+
+impl App {
+    /// Removes what is old enough. Runs that have not ended stay, and so does the whole record. Safe to call again.
+    ///
+    /// # Errors
+    /// The database; a folder of output that cannot be removed.
+    pub async fn prune(&self) -> AppResult<Pruned> {
+        let now = self.clock.now();
+        let mut all = Pruned::default();
+        let catalogue = self.catalogue().await?;
+        for (project, state) in &catalogue.projects {
+            let Some(days) = state.project.retention_days else { continue };
+            let before = now - TimeDelta::days(i64::from(days));
+            loop {
+                let removed = self.prune_runs(project, before).await?;
+                all.runs += removed.len();
+                self.remove_output(&removed).await?;
+                if removed.len() < PIECE as usize {
+                    break;
+                }
+            }
+            all.events += self.prune_events(project, before).await?;
+        }
+        // A file or typed secret is of no use without its run; one that is kept for good keeps them all.
+        let kept = catalogue.projects.values().map(|p| p.project.retention_days).collect::<Option<Vec<u32>>>();
+        if let Some(longest) = kept.and_then(|days| days.into_iter().max()) {
+            all.blobs = self.prune_blobs(now - TimeDelta::days(i64::from(longest))).await?;
+        }
+        all.passing = self
+            .db
+            .write(move |c| {
+                let keys = idempotency::prune(c, now - KEYS)?;
+                let old = sessions::prune(c, now - SIGN_INS)?;
+                Ok::<_, AppError>(keys + old + sign_in::prune_failures(c, now - SIGN_INS)?)
+            })
+            .await?;
+        Ok(all)
+    }
+
+    async fn prune_runs(&self, project: &ProjectName, before: Timestamp) -> AppResult<Vec<RunNumber>> {
+        let permit = self.own_permit(Permission::Administer)?;
+        let (recorder, project) = (self.recorder(), project.clone());
+        self.db
+            .write(move |c| {
+                let removed = runs::prune(c, &permit, &project, before, PIECE)?;
+                if let (Some(first), Some(last)) = (removed.first(), removed.last()) {
+                    let detail = json!({ "runs": removed.len(), "from": first, "to": last, "before": before });
+                    let resource = format!("{project}:runs");
+                    let entry = act(&Principal::System, "engine", "runs.pruned", resource, Some(&project), detail);
+                    recorder.write(c, &entry)?;
+                }
+                Ok::<_, AppError>(removed)
+            })
+            .await
+    }
+
+    async fn prune_events(&self, project: &ProjectName, before: Timestamp) -> AppResult<usize> {
+        let permit = self.own_permit(Permission::Administer)?;
+        let (recorder, project) = (self.recorder(), project.clone());
+        self.db
+            .write(move |c| {
+                let removed = events::prune(c, &permit, &project, before)?;
+                if removed > 0 {
+                    let detail = json!({ "events": removed, "before": before });
+                    let resource = format!("{project}:events");
+                    let entry = act(&Principal::System, "engine", "events.pruned", resource, Some(&project), detail);
+                    recorder.write(c, &entry)?;
+                }
+                Ok::<_, AppError>(removed)
+            })
+            .await
+    }
+
+    async fn prune_blobs(&self, before: Timestamp) -> AppResult<usize> {
+        let permit = self.own_permit(Permission::Administer)?;
+        let recorder = self.recorder();
+        let open = State::ALL.into_iter().filter(|s| !s.is_terminal()).collect();
+        let filter = runs::Filter { states: open, until: Some(before), ..runs::Filter::default() };
+        self.db
+            .write(move |c| {
+                // A run that still waits, however long ago it was asked for, needs its files.
+                if !runs::list(c, &filter, None, 1)?.is_empty() {
+                    return Ok(0);
+                }
+                let removed = blobs::prune(c, &permit, before)?;
+                if removed > 0 {
+                    let detail = json!({ "blobs": removed, "before": before });
+                    let entry = act(&Principal::System, "engine", "blobs.pruned", "blobs", None, detail);
+                    recorder.write(c, &entry)?;
+                }
+                Ok::<_, AppError>(removed)
+            })
+            .await
+    }
+
+    /// Removes the output of runs that are gone. What a crash leaves here is found by nobody, as the run is not there.
+    async fn remove_output(&self, removed: &[RunNumber]) -> AppResult<()> {
+        let folders: Vec<_> = removed.iter().map(|run| output::folder(&self.settings.data, *run)).collect();
+        let remove = move || {
+            for folder in folders {
+                match std::fs::remove_dir_all(&folder) {
+                    Ok(()) => {}
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(e) => return Err(AppError::fault(format!("{} cannot be removed: {e}", folder.display()))),
+                }
+            }
+            Ok(())
+        };
+        tokio::task::spawn_blocking(remove).await.map_err(AppError::fault)?
+    }
+}

@@ -1,0 +1,247 @@
+//! What each operation of the API takes and answers, for the description that programs read.
+
+use serde_json::{Value, json};
+
+/// An operation beyond what the route table says of it.
+pub(super) struct Operation {
+    /// Its id: a verb and what it is about.
+    pub(super) id: &'static str,
+    /// One sentence without a full stop.
+    pub(super) summary: &'static str,
+    /// Query parameters: name and what it means.
+    pub(super) query: &'static [(&'static str, &'static str)],
+    /// What the body has to be.
+    pub(super) request: Option<Body>,
+    /// The status of a success and the schema of its body.
+    pub(super) answer: (u16, Option<&'static str>),
+}
+
+/// A body: its media type and the name of its schema.
+pub(super) struct Body(pub(super) &'static str, pub(super) &'static str);
+
+const CURSOR: (&str, &str) = ("cursor", "`next` of the page before");
+const LIMIT: (&str, &str) = ("limit", "how many items, at most 200");
+const SINCE: (&str, &str) = ("since", "not before this time, RFC 3339");
+const JSON: &str = "application/json";
+
+/// The operation of a route; `None` for one that nobody described, which a test refuses.
+pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
+    let operation = |id, summary, answer| Operation { id, summary, query: &[], request: None, answer };
+    Some(match (method, path) {
+        ("POST", "/hooks/{address}") => Operation {
+            request: Some(Body("application/json", "Anything")),
+            ..operation("deliver", "Deliver to a webhook by its name or its token", (202, Some("Accepted")))
+        },
+        ("POST", "/api/v1/session") => Operation {
+            request: Some(Body(JSON, "Credentials")),
+            ..operation("openSession", "Sign in; sets the cookie", (200, Some("OpenedSession")))
+        },
+        ("GET", "/api/v1/session") => operation("showSession", "Who is signed in", (200, Some("Session"))),
+        ("DELETE", "/api/v1/session") => operation("closeSession", "Sign out", (204, None)),
+        ("GET", "/api/v1/projects") => operation("listProjects", "Projects", (200, Some("ProjectList"))),
+        ("GET", "/api/v1/projects/{project}/jobs") => {
+            operation("listJobs", "Jobs of a project", (200, Some("JobList")))
+        }
+        ("POST", "/api/v1/projects/{project}/jobs/{job:.+}/runs") => Operation {
+            request: Some(Body(JSON, "RunRequest")),
+            ..operation("requestRun", "Ask for a run of a job", (201, Some("Run")))
+        },
+        ("GET", "/api/v1/projects/{project}/jobs/{job:.+}") => {
+            operation("showJob", "A job by group and name or by id", (200, Some("Job")))
+        }
+        ("PUT", "/api/v1/projects/{project}/jobs/{job:.+}") => Operation {
+            query: &[("dry_run", "true: only check"), ("message", "why, for the history")],
+            request: Some(Body("application/yaml", "Definition")),
+            ..operation(
+                "saveJob",
+                "Save a job from its YAML; `If-Match` names the revision it is based on",
+                (200, Some("SavedJob")),
+            )
+        },
+        ("GET", "/api/v1/runs") => Operation {
+            query: &[
+                ("project", "of this project"),
+                ("job", "of this job: group and name, or id"),
+                ("state", "in one of these states, joined by commas"),
+                ("user", "asked for by this principal"),
+                ("node", "with this node"),
+                ("option.NAME", "with this value of the option NAME"),
+                SINCE,
+                CURSOR,
+                LIMIT,
+            ],
+            ..operation("listRuns", "Runs, newest first", (200, Some("RunList")))
+        },
+        ("GET", "/api/v1/runs/{number}") => operation("showRun", "A run with its plan and steps", (200, Some("Run"))),
+        ("GET", "/api/v1/runs/{number}/log") => Operation {
+            query: &[
+                ("offset", "from this offset on"),
+                ("limit", "how many lines, at most 10000"),
+                ("node", "of this node"),
+                ("step", "of this step"),
+                ("text", "that contain this text"),
+                ("follow", "true: server-sent events until the run ends"),
+            ],
+            ..operation("readLog", "Output of a run, as JSON or text/plain by `Accept`", (200, Some("Log")))
+        },
+        ("POST", "/api/v1/runs/{number}/cancel") => operation("cancelRun", "Cancel a run", (200, Some("Run"))),
+        ("GET", "/api/v1/approvals") => Operation {
+            query: &[("state", "in this state: pending, approved, rejected, expired, void"), CURSOR, LIMIT],
+            ..operation("listApprovals", "Approval requests, newest first", (200, Some("ApprovalList")))
+        },
+        ("GET", "/api/v1/approvals/{id}") => {
+            operation("showApproval", "An approval request with its frozen plan", (200, Some("Approval")))
+        }
+        ("POST", "/api/v1/approvals/{id}/decision") => Operation {
+            request: Some(Body(JSON, "Decision")),
+            ..operation(
+                "decideApproval",
+                "Approve or reject, as a person with a fresh session",
+                (200, Some("Approval")),
+            )
+        },
+        ("GET", "/api/v1/events") => Operation {
+            query: &[("project", "of this project"), ("source", "from this source: webhook:NAME, api"), CURSOR, LIMIT],
+            ..operation("listEvents", "Events, newest first", (200, Some("EventList")))
+        },
+        ("POST", "/api/v1/events") => Operation {
+            request: Some(Body(JSON, "PostedEvent")),
+            ..operation("postEvent", "Post an event; it is stored once for each key", (202, Some("Accepted")))
+        },
+        ("GET", "/api/v1/events/{id}") => {
+            operation("showEvent", "An event with its payload and verdicts", (200, Some("Event")))
+        }
+        ("GET", "/api/v1/rules") => operation("listRules", "Rules", (200, Some("RuleList"))),
+        ("GET", "/api/v1/audit") => Operation {
+            query: &[
+                ("project", "of this project"),
+                ("actor", "by this principal"),
+                ("action", "whose action begins so"),
+                ("resource", "on exactly this resource"),
+                SINCE,
+                CURSOR,
+                LIMIT,
+            ],
+            ..operation("listAudit", "Entries of the record, newest first", (200, Some("AuditList")))
+        },
+        ("GET", "/api/v1/openapi.json") => operation("describe", "This document", (200, Some("Anything"))),
+        _ => return None,
+    })
+}
+
+/// Every schema that operations name.
+pub(super) fn schemas() -> Value {
+    let mut all = json!({
+        "Anything": {},
+        "Problem": object(&["type", "title", "detail", "code"], json!({
+            "type": text(), "title": text(), "status": whole(), "code": text(), "detail": text(),
+            "errors": { "type": "array", "items": object(&["field", "code", "message"], json!({
+                "field": text(), "code": text(), "message": text() })) },
+        })),
+        "Credentials": object(&["user", "password"], json!({ "user": text(), "password": text() })),
+        "OpenedSession": object(&["user", "csrf"], json!({ "user": text(), "csrf": text() })),
+        "Session": object(&["user", "principal"], json!({
+            "user": text(), "principal": text(), "groups": texts(), "administrator": flag(), "csrf": maybe_text() })),
+        "Project": object(&["name"], json!({ "name": text() })),
+        "Job": object(&["id", "project", "name", "path", "revision", "digest"], json!({
+            "id": text(), "project": text(), "group": maybe_text(), "name": text(), "path": text(), "summary": text(),
+            "description": text(), "revision": whole(), "digest": text(), "approval": maybe_text(), "enabled": flag(),
+            "environment": maybe_text(), "may_run": flag(), "node_filter": maybe_text(),
+            "options": { "type": "array", "items": { "type": "object" } }, "steps": texts(), "nodes": texts(),
+            "source": text(), "author": text(), "saved_at": time() })),
+        "Definition": { "type": "string", "description": "a job's YAML" },
+        "SavedJob": { "type": "object", "properties": {
+            "name": text(), "id": maybe_text(), "revision": whole(), "digest": text(),
+            "valid": flag(), "diagnostics": { "type": "array", "items": { "type": "object" } } } },
+        "RunRequest": object(&[], json!({
+            "options": { "type": "object", "description": "values by option" }, "reason": maybe_text(),
+            "nodes": { "type": ["array", "null"], "items": text() }, "run_at": maybe_time(), "dry_run": flag() })),
+        "Run": object(&["number", "state", "project", "job"], json!({
+            "number": whole(), "state": text(), "project": text(), "job": text(), "job_id": text(), "revision": whole(),
+            "requester": text(), "origin": { "type": "object" }, "reason": text(), "environment": maybe_text(),
+            "digest": text(), "approval": maybe_text(), "start_at": maybe_time(), "created_at": time(),
+            "started_at": maybe_time(), "ended_at": maybe_time(), "end_reason": text(), "log_bytes": whole(),
+            "log_truncated": flag(), "options": { "type": "object" }, "nodes": texts(),
+            "steps": { "type": "array", "items": { "type": "object" } }, "plan": { "type": "object" } })),
+        "LogEntry": object(&["offset", "time", "node", "step", "stream", "text"], json!({
+            "offset": whole(), "line": whole(), "time": time(), "node": text(), "step": text(), "stream": text(),
+            "text": text() })),
+        "Log": object(&["items", "next", "state"], json!({
+            "items": { "type": "array", "items": reference("LogEntry") }, "next": whole(), "state": text() })),
+        "Approval": object(&["id", "run", "state", "digest"], json!({
+            "id": text(), "run": whole(), "project": text(), "job": text(), "environment": maybe_text(), "state": text(),
+            "requester": text(), "reason": text(), "digest": text(), "need": { "type": "array" },
+            "missing": { "type": "array" }, "created_at": time(), "expires_at": time(), "decided_at": maybe_time(),
+            "void_reason": maybe_text(), "mine": flag(), "plan": { "type": "object" }, "policy": { "type": "object" },
+            "signatures": { "type": "array" }, "may_decide": flag(), "may_not_why": maybe_text() })),
+        "Decision": object(&["decision", "digest"], json!({
+            "decision": { "enum": ["approve", "reject"] }, "digest": text(), "reason": maybe_text() })),
+        "Event": object(&["id", "project", "time", "source", "type"], json!({
+            "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
+            "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] },
+            "headers": { "type": "object" }, "payload": {}, "verdicts": { "type": "array" } })),
+        "PostedEvent": object(&["type"], json!({
+            "type": text(), "payload": {}, "dedupe_key": maybe_text(), "project": maybe_text() })),
+        "Accepted": object(&["event"], json!({
+            "event": text(), "run": { "type": ["integer", "null"] }, "duplicate": flag(), "verdict": text(),
+            "detail": text() })),
+        "Rule": object(&["project", "pack", "name"], json!({
+            "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
+            "action": text(), "revision": whole(), "digest": text() })),
+        "AuditEntry": object(&["seq", "time", "actor", "action", "resource", "hash"], json!({
+            "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
+            "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
+    });
+    if let Some(schemas) = all.as_object_mut() {
+        for (list, item) in [
+            ("ProjectList", "Project"),
+            ("JobList", "Job"),
+            ("RunList", "Run"),
+            ("ApprovalList", "Approval"),
+            ("EventList", "Event"),
+            ("RuleList", "Rule"),
+            ("AuditList", "AuditEntry"),
+        ] {
+            let properties = json!({ "items": { "type": "array", "items": reference(item) }, "next": maybe_text() });
+            schemas.insert(list.to_owned(), object(&["items", "next"], properties));
+        }
+    }
+    all
+}
+
+/// A schema by its name.
+pub(super) fn reference(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn maybe_text() -> Value {
+    json!({ "type": ["string", "null"] })
+}
+
+fn texts() -> Value {
+    json!({ "type": "array", "items": text() })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn maybe_time() -> Value {
+    json!({ "type": ["string", "null"], "format": "date-time" })
+}
+
+fn whole() -> Value {
+    json!({ "type": "integer" })
+}
+
+fn flag() -> Value {
+    json!({ "type": "boolean" })
+}
