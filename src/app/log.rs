@@ -4,7 +4,7 @@ use super::App;
 use super::error::{AppError, AppResult};
 use crate::domain::access::Actor;
 use crate::domain::ids::RunNumber;
-use crate::store::output::Reader;
+use crate::store::output::{Reader, shut_out};
 
 pub use crate::store::output::{Entry, Page, Sources, Stream, Wanted};
 
@@ -31,13 +31,21 @@ impl From {
 }
 
 impl App {
-    /// How far the output of a run's steps is stored, for a server that goes on with it.
+    /// How far the output of a run's steps is stored, for a server that goes on with it under this fence. From then on no
+    /// earlier server adds to it.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn stored_output(&self, number: RunNumber) -> AppResult<Sources> {
-        let reader = Reader::new(&self.settings.data, number);
-        let read = tokio::task::spawn_blocking(move || reader.sources()).await;
+    pub async fn stored_output(&self, number: RunNumber, fence: i64) -> AppResult<Sources> {
+        let (data, reader) = (self.settings.data.clone(), Reader::new(&self.settings.data, number));
+        let read = tokio::task::spawn_blocking(move || {
+            if let Err(error) = shut_out(&data, number, fence) {
+                // On a full disk nobody else can write either, and what cannot be kept is no reason to let steps go.
+                tracing::warn!(run.number = number.get(), error.cause = %error, "earlier writers of a log were not shut out");
+            }
+            reader.sources()
+        })
+        .await;
         read.map_err(AppError::fault)?.map_err(AppError::fault)
     }
 

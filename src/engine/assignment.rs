@@ -55,7 +55,7 @@ async fn carry(app: Arc<App>, executors: Executors, assignment: Assignment) -> R
     let stored = if assignment.done.is_empty() {
         Sources::new()
     } else {
-        insist("the output so far", || app.stored_output(number)).await?
+        insist("the output so far", || app.stored_output(number, fence)).await?
     };
     let masker = Masker::new(&supplies.secrets);
     let (news, receiver) = mpsc::channel(64);

@@ -15,7 +15,7 @@ use crate::proxy::{Mood, Proxy};
 use crate::servers::rounds;
 use crate::sshd::Sshd;
 
-fn executor(patience: u64) -> (SshExecutor, tempfile::TempDir) {
+pub(crate) fn executor(patience: u64) -> (SshExecutor, tempfile::TempDir) {
     let directory = tempfile::Builder::new().prefix("ilk").tempdir_in("/tmp").unwrap();
     let executor = SshExecutor::new(directory.path()).unwrap().with_patience(Duration::from_secs(patience));
     (executor, directory)
@@ -23,14 +23,14 @@ fn executor(patience: u64) -> (SshExecutor, tempfile::TempDir) {
 
 /// What a step came to.
 #[derive(Default)]
-struct Heard {
-    out: Vec<u8>,
-    err: Vec<u8>,
-    remarks: Vec<String>,
+pub(crate) struct Heard {
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: Vec<u8>,
+    pub(crate) remarks: Vec<String>,
 }
 
 /// Runs a step; `at` is called with what was heard so far, each time something was.
-async fn run(
+pub(crate) async fn run(
     executor: &SshExecutor,
     target: &Target,
     request: &StepRequest,
@@ -53,24 +53,24 @@ async fn run(
     tokio::join!(executor.run_step(target, request, sender, cancel), collect)
 }
 
-fn place(account: &str, request: &StepRequest) -> PathBuf {
+pub(crate) fn place(account: &str, request: &StepRequest) -> PathBuf {
     Path::new("/home").join(account).join(".interlock").join(request.ticket.as_str())
 }
 
 /// A script that writes numbered lines for a while, once a start into a file.
-fn counting(counter: &Path) -> String {
+pub(crate) fn counting(counter: &Path) -> String {
     format!(
         "echo start >> {}; i=0; while [ $i -lt 60 ]; do echo line $i; echo warn $i >&2; sleep 0.05; i=$((i+1)); done; exit 4",
         counter.display()
     )
 }
 
-fn counted() -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn counted() -> (Vec<u8>, Vec<u8>) {
     let lines = |word: &str| (0..60).map(|i| format!("{word} {i}\n")).collect::<String>().into_bytes();
     (lines("line"), lines("warn"))
 }
 
-fn shared_folder() -> tempfile::TempDir {
+pub(crate) fn shared_folder() -> tempfile::TempDir {
     let folder = tempfile::Builder::new().prefix("ilk-shared").tempdir_in("/tmp").unwrap();
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
     folder

@@ -35,4 +35,5 @@ mod sshd;
 mod standing;
 mod store_contract;
 mod story;
+mod surroundings;
 mod trouble;

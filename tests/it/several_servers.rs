@@ -2,12 +2,13 @@
 //! lease does nothing any more, and a database that stops or crashes loses nothing.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use interlock::store::{Db, Options, audit};
 use rustix::process::Signal;
 
 use crate::program::Install;
-use crate::servers::{Counters, Installation, OVER, ask, until};
+use crate::servers::{Counters, Installation, OVER, ask, rounds, until};
 use crate::sshd::Sshd;
 use crate::store_contract::databases::{Cluster, postgres};
 
@@ -96,9 +97,18 @@ fn a_database_that_stops_during_runs_loses_none_and_starts_none_twice() {
     let client = installation.oncall(&server);
     let runs: Vec<i64> = (0..20).map(|_| ask(&client, "count")).collect();
     until(&client, runs[0], &["running", "succeeded"]);
-    for _ in 0..2 {
-        cluster.stop();
+    // For a moment, by a crash, and for longer: in the long rounds for longer than any lease.
+    for (crashes, seconds) in [(false, 0), (true, 0), (false, if rounds(50) > 3 { 30 } else { 1 })] {
+        if crashes {
+            cluster.crash();
+        } else {
+            cluster.stop();
+        }
+        let began = Instant::now();
         client.get("/readyz").expect(503);
+        while began.elapsed() < Duration::from_secs(seconds) {
+            client.get("/healthz").expect(200);
+        }
         cluster.start_again();
     }
     for run in runs {

@@ -37,6 +37,11 @@ impl Sshd {
 
     /// With other lines in its configuration, which count before its own.
     pub(crate) fn start_with(host: &str, port: Option<u16>, more: &str) -> Self {
+        Self::start_in(host, port, more, "")
+    }
+
+    /// Where file systems are mounted that only this node sees: by these commands, before it starts.
+    pub(crate) fn start_in(host: &str, port: Option<u16>, more: &str, mounts: &str) -> Self {
         accounts();
         fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
@@ -58,7 +63,15 @@ impl Sshd {
             ),
         )
         .unwrap();
-        let mut process = Command::new("/usr/sbin/sshd")
+        let mut command = if mounts.is_empty() {
+            Command::new("/usr/sbin/sshd")
+        } else {
+            let mut command = Command::new("unshare");
+            let all = format!("{mounts}\nexec /usr/sbin/sshd \"$@\"");
+            command.args(["--mount", "sh", "-e", "-c", &all, "sshd"]);
+            command
+        };
+        let mut process = command
             .args(["-D", "-e", "-f"])
             .arg(dir.join("config"))
             .stdin(Stdio::null())
@@ -94,6 +107,11 @@ impl Sshd {
             key: Some(self.user_key.clone()),
             key_id: "keys/test/id".to_owned(),
         }
+    }
+
+    /// The process that takes connections.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     pub(crate) fn directory(&self) -> &Path {

@@ -23,7 +23,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
 pub use read::{Page, Reader, Sources, Wanted};
-pub use write::Writer;
+pub use write::{Writer, shut_out};
 
 /// The longest piece of a line that one entry holds, in bytes.
 pub const LONGEST: usize = 16 * 1024;

@@ -45,13 +45,8 @@ impl Writer {
     }
 
     pub(super) fn open_with(data: &Path, run: RunNumber, fence: i64, segment_size: u64) -> std::io::Result<Self> {
+        shut_out(data, run, fence)?;
         let folder = super::folder(data, run);
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-        hold(&folder, fence)?;
-        // One file by rename, so that a full disk cannot leave it empty.
-        let own = folder.join(format!("{FENCE}.{fence}"));
-        std::fs::write(&own, fence.to_string())?;
-        std::fs::rename(own, folder.join(FENCE))?;
         let start = segments(&folder)?.last().map_or(0, |(start, _)| *start);
         let mut file = options().open(segment(&folder, start))?;
         let index = options().open(folder.join("index"))?;
@@ -163,6 +158,21 @@ fn hold(folder: &Path, fence: i64) -> std::io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Shuts out writers with a lower fence. Whoever goes on with a run does this before looking how far its output is stored:
+/// what an earlier server still wrote after that look would come twice.
+///
+/// # Errors
+/// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a writer with a higher fence was here.
+pub fn shut_out(data: &Path, run: RunNumber, fence: i64) -> std::io::Result<()> {
+    let folder = super::folder(data, run);
+    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    hold(&folder, fence)?;
+    // One file by rename, so that a full disk cannot leave it empty.
+    let own = folder.join(format!("{FENCE}.{fence}"));
+    std::fs::write(&own, fence.to_string())?;
+    std::fs::rename(own, folder.join(FENCE))
 }
 
 /// How long the index of so many lines is.

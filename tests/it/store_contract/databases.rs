@@ -134,7 +134,24 @@ impl Cluster {
         std::fs::remove_file(comes_back).unwrap();
     }
 
-    /// Starts it again after [`Self::stop`].
+    /// Ends it as a crash does: nothing is said to anybody, nothing is written any more.
+    pub(crate) fn crash(&mut self) {
+        let data = self.folder.join("data");
+        let first = std::fs::read_to_string(data.join("postmaster.pid")).unwrap();
+        let process = first.lines().next().unwrap().to_owned();
+        assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+        self.stop();
+        // Its other processes notice by themselves; until then nobody else may have the data.
+        while std::fs::read_dir("/proc")
+            .unwrap()
+            .flatten()
+            .any(|p| std::fs::read_link(p.path().join("cwd")).is_ok_and(|cwd| cwd == data))
+        {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Starts it again after [`Self::stop`] or [`Self::crash`].
     pub(crate) fn start_again(&mut self) {
         self.keeper = keep(&self.folder);
     }

@@ -1,0 +1,115 @@
+//! What nodes have and have not: systemd, a home that runs nothing, an sshd that stands still.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use interlock::exec::{CancelSignal, StepOutcome};
+
+use crate::durable::{counted, counting, executor, place, run, shared_folder};
+use crate::nodes::request;
+use crate::sshd::Sshd;
+
+/// A node that was booted by systemd, whose `systemd-run` is this script.
+fn with_systemd(folder: &Path, account: &str, script: &str) -> Sshd {
+    std::fs::write(folder.join("systemd-run"), script).unwrap();
+    std::fs::set_permissions(folder.join("systemd-run"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("SetEnv PATH={}:/usr/bin:/bin XDG_RUNTIME_DIR=/run/user/1\n", folder.display());
+    let mounts = format!(
+        "mount -t tmpfs tmpfs /run\nmkdir -p /run/sshd /run/systemd/system /var/lib/systemd\n\
+         mount -t tmpfs tmpfs /var/lib/systemd\nmkdir /var/lib/systemd/linger\ntouch /var/lib/systemd/linger/{account}"
+    );
+    Sshd::start_in("127.0.0.1", None, &path, &mounts)
+}
+
+#[tokio::test]
+async fn a_step_gets_a_scope_of_its_own_where_there_is_systemd() {
+    let shared = shared_folder();
+    let asked = shared.path().join("asked");
+    let script = format!(
+        "#!/bin/sh\necho \"$*\" >> {}\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n",
+        asked.display()
+    );
+    let sshd = with_systemd(shared.path(), "ilk-dash", &script);
+    let (executor, _dir) = executor(30);
+    let step = request("echo out $#; echo err >&2; exit 6");
+    let (ended, heard) = run(&executor, &sshd.target("ilk-dash"), &step, CancelSignal::never(), |_| {}).await;
+    assert_eq!(ended.outcome, StepOutcome::Exited(6));
+    assert_eq!((heard.out.as_slice(), heard.err.as_slice()), (b"out 0\n".as_slice(), b"err\n".as_slice()));
+    let asked = std::fs::read_to_string(&asked).unwrap();
+    let wanted = format!("--user --scope --quiet --collect --unit=interlock-{} -- ", step.ticket.as_str());
+    assert!(asked.starts_with(&wanted) && asked.lines().count() == 1, "{asked}");
+    ended.receipt.give().await;
+    executor.close().await;
+}
+
+#[tokio::test]
+async fn a_scope_that_cannot_be_had_is_done_without() {
+    let shared = shared_folder();
+    let counter = shared.path().join("count");
+    let sshd = with_systemd(shared.path(), "ilk-dash", "#!/bin/sh\nexit 1\n");
+    let (executor, _dir) = executor(30);
+    let step = request(&format!("echo start >> {}; echo out; exit 6", counter.display()));
+    let (ended, heard) = run(&executor, &sshd.target("ilk-dash"), &step, CancelSignal::never(), |_| {}).await;
+    assert_eq!((ended.outcome, heard.out.as_slice()), (StepOutcome::Exited(6), b"out\n".as_slice()));
+    assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
+    ended.receipt.give().await;
+    executor.close().await;
+}
+
+/// The step's script is read and never executed as a file, so it needs no such right.
+#[tokio::test]
+async fn a_home_that_runs_nothing_is_enough() {
+    let mounts = "mount -t tmpfs -o noexec,mode=755,uid=$(id -u ilk-sh) tmpfs /home/ilk-sh";
+    let sshd = Sshd::start_in("127.0.0.1", None, "", mounts);
+    let (executor, _dir) = executor(30);
+    let step = request("echo out; mount | grep -c 'on /home/ilk-sh .*noexec'; exit 6");
+    let (ended, heard) = run(&executor, &sshd.target("ilk-sh"), &step, CancelSignal::never(), |_| {}).await;
+    assert_eq!((ended.outcome, heard.out.as_slice()), (StepOutcome::Exited(6), b"out\n1\n".as_slice()));
+    assert!(heard.remarks.is_empty(), "{:?}", heard.remarks);
+    ended.receipt.give().await;
+    executor.close().await;
+}
+
+/// The processes below one, whatever their depth.
+fn below(process: u32) -> Vec<u32> {
+    let found = Command::new("pgrep").args(["-P", &process.to_string()]).output().unwrap();
+    let children: Vec<u32> = String::from_utf8(found.stdout).unwrap().lines().map(|l| l.parse().unwrap()).collect();
+    children.iter().copied().chain(children.iter().flat_map(|child| below(*child))).collect()
+}
+
+#[tokio::test]
+async fn an_sshd_that_stands_still_for_a_while_loses_nothing() {
+    let sshd = Sshd::start();
+    let (executor, _dir) = executor(60);
+    let shared = shared_folder();
+    let counter = shared.path().join("count");
+    let step = request(&counting(&counter));
+    let file = place("ilk-dash", &step).join("out");
+    let signal = |word: &str, processes: &[u32]| {
+        let all = processes.iter().map(u32::to_string);
+        assert!(Command::new("kill").arg(word).args(all).status().unwrap().success());
+    };
+    let mut stopped = Vec::new();
+    let (ended, heard) = run(&executor, &sshd.target("ilk-dash"), &step, CancelSignal::never(), |_| {
+        if stopped.is_empty() {
+            let is_sshd =
+                |p: &u32| std::fs::read_to_string(format!("/proc/{p}/comm")).is_ok_and(|name| name.starts_with("sshd"));
+            stopped = below(sshd.id()).into_iter().filter(is_sshd).collect();
+            signal("-STOP", &stopped);
+            // The step goes on to its end meanwhile.
+            while !std::fs::read_to_string(&file).is_ok_and(|text| text.ends_with("line 59\n")) {
+                std::thread::yield_now();
+            }
+            signal("-CONT", &stopped);
+        }
+    })
+    .await;
+    assert!(!stopped.is_empty());
+    assert_eq!(ended.outcome, StepOutcome::Exited(4));
+    assert_eq!((heard.out, heard.err), counted());
+    assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
+    ended.receipt.give().await;
+    tokio::time::timeout(Duration::from_secs(30), executor.close()).await.unwrap();
+}
