@@ -44,6 +44,7 @@ mod signed;
 mod standing;
 mod takeover;
 pub mod tokens;
+pub mod wakes;
 pub mod work;
 
 use std::path::PathBuf;

@@ -27,5 +27,6 @@ pub mod run;
 pub mod secret;
 pub mod template;
 pub mod time;
+pub mod wake;
 pub mod walk;
 pub mod webhook;

@@ -43,6 +43,7 @@ pub struct Engine {
     /// Takes only this run; for a command that follows its own.
     only: Option<RunNumber>,
     most: usize,
+    look: Duration,
 }
 
 /// How many runs a server carries out at once.
@@ -62,7 +63,15 @@ impl Engine {
             carried: Carried::default(),
             only: None,
             most: MOST_RUNS,
+            look: LOOK,
         }
+    }
+
+    /// An engine that waits so long for a signal before it looks by itself.
+    #[must_use]
+    pub fn looking_every(mut self, look: Duration) -> Self {
+        self.look = look;
+        self
     }
 
     /// An engine that takes only one run.
@@ -124,7 +133,7 @@ impl Engine {
             }
             tokio::select! {
                 () = self.app.live.work() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(self.look) => {}
                 _ = heads.tick() => {
                     if let Err(error) = self.app.sign_head().await {
                         tracing::error!(error.cause = %error, "the end of the record could not be signed");

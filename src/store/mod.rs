@@ -22,6 +22,7 @@ mod writer;
 pub mod anchor;
 pub mod approvals;
 pub mod audit;
+pub mod bell;
 pub mod blobs;
 pub mod column;
 pub mod definitions;

@@ -36,3 +36,4 @@ mod standing;
 mod store_contract;
 mod story;
 mod trouble;
+mod wakes;
