@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod archive;
 pub mod audit;
 pub mod command;
 pub mod criteria;
