@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::app::archive::Known;
 
 /// How often it looks for logs to move.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 
 /// Moves logs for as long as it is polled.
 pub(super) async fn keep(app: Arc<App>) {

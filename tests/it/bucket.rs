@@ -9,7 +9,7 @@ use interlock::exec::fake::Script;
 use interlock::store::output;
 
 use crate::harness::{Base, TestApp, on_both_databases, operator};
-use crate::program::{Install, ends};
+use crate::program::{Install, Server, ends};
 use crate::proxy::{Mood, Proxy};
 use crate::s3::{S3, bucket};
 use crate::store_contract::databases::postgres;
@@ -151,7 +151,7 @@ fn a_bucket_that_is_away_loses_nothing_and_gets_it_later() {
     load(&test);
     let proxy = Proxy::before("127.0.0.1", s3.port);
     archives_in(&test, proxy.port);
-    let run = run_that_says(&test, &"0123456789abcde\n".repeat(1_500_000));
+    let run = run_that_says(&test, &format!("{}\n", "x".repeat(1_000)).repeat(10_000));
     let failed = Moved { failed: 1, ..Moved::default() };
 
     // It goes away while the log is on its way.
@@ -174,18 +174,21 @@ fn a_bucket_that_is_away_loses_nothing_and_gets_it_later() {
     assert_eq!(moves(&test), stored(1));
     let (probed, failing) = test.wait(test.app.check_archive(&operator())).unwrap().unwrap();
     assert_eq!((probed, failing), (Ok(()), Vec::new()));
-    let first = read(&test, run, From::Line(2_000_000), 5);
+    let first = read(&test, run, From::Line(15_000), 5);
     test.clock.advance(TimeDelta::days(7));
     assert_eq!((moves(&test).left, is_here(&test, run)), (1, false));
-    assert_eq!(read(&test, run, From::Line(2_000_000), 5), first);
+    assert_eq!(read(&test, run, From::Line(15_000), 5), first);
 
     // Away again: who wants to read is told, and what is removed meanwhile is removed later.
     proxy.set(Mood::Refuses);
     proxy.cut();
     let eve = test.signed_in("eve");
     eve.get(&format!("/api/v1/runs/{run}/log")).refused(503, "log_unreachable");
-    let page = eve.get(&format!("/runs/{run}?text=x")).expect(503).text();
-    assert!(page.contains("in a bucket that cannot be read at the moment"), "{page}");
+    for view in ["", "?text=x", "?view=output"] {
+        let page = eve.get(&format!("/runs/{run}{view}")).expect(200).text();
+        assert!(page.contains("in a bucket that cannot be read at the moment"), "{view}: {page}");
+        assert!(page.contains(">Try again</a>") && page.contains("succeeded"), "{view}: {page}");
+    }
     test.clock.advance(TimeDelta::days(10));
     assert_eq!(test.wait(test.app.prune()).unwrap().runs, 1);
     assert_eq!(moves(&test), failed);
@@ -194,6 +197,24 @@ fn a_bucket_that_is_away_loses_nothing_and_gets_it_later() {
     test.clock.advance(TimeDelta::hours(1));
     assert_eq!(moves(&test), Moved { removed: 1, ..Moved::default() });
     assert_eq!(s3.objects(), Vec::<String>::new());
+}
+
+#[test]
+fn what_comes_back_otherwise_does_not_count_as_stored() {
+    let (s3, test) = (S3::start(), TestApp::fake());
+    load(&test);
+    let proxy = Proxy::before("127.0.0.1", s3.port);
+    archives_in(&test, proxy.port);
+    let run = run_that_says(&test, "one ~ two\n");
+    proxy.set(Mood::Garbles);
+    assert_eq!(moves(&test), Moved { failed: 1, ..Moved::default() });
+    let (_, failing) = test.wait(test.app.check_archive(&operator())).unwrap().unwrap();
+    assert!(failing[0].error.contains("is not what was sent"), "{}", failing[0].error);
+    test.clock.advance(TimeDelta::days(8));
+    assert_eq!((moves(&test).left, is_here(&test, run)), (0, true));
+    proxy.set(Mood::Passes);
+    test.clock.advance(TimeDelta::hours(1));
+    assert_eq!(moves(&test), stored(1));
 }
 
 #[test]
@@ -213,6 +234,37 @@ fn each_server_reads_every_log_in_the_bucket() {
     assert_eq!(read(&two, run, From::Offset(0), 10), whole);
     let told = untold.wait(untold.app.log(&operator(), run, From::Offset(0), 10, Wanted::default())).unwrap_err();
     assert!(told.to_string().contains("start it with `--logs`"), "{told}");
+}
+
+#[test]
+fn a_server_sends_logs_by_itself_and_commands_read_them() {
+    let s3 = S3::start();
+    let (id, secret) = s3.lock();
+    let install = Install::new();
+    install.write("project.yaml", "local_execution: true\n");
+    install.write("jobs/say.yaml", "name: say\nsteps: [{run: echo kept elsewhere}]\n");
+    ends(&install.run(&["apply", install.path().join("ops").to_str().unwrap()]), 0);
+    ends(&install.run(&["run", "say"]), 0);
+    let address = s3.address();
+    let logs = ["--logs", "s3://logs", "--logs-endpoint", address.as_str()];
+    let with_key = |arguments: &[&str]| {
+        let mut command = install.command(&[arguments, &logs].concat());
+        command.env("AWS_ACCESS_KEY_ID", &id).env("AWS_SECRET_ACCESS_KEY", &secret);
+        command
+    };
+    let folder = install.data().join("runs/001/1");
+    assert!(folder.exists());
+    let server = Server::spawn(with_key(&["serve", "--listen", "127.0.0.1:0", "--logs-keep", "0s"]));
+    let began = std::time::Instant::now();
+    while folder.exists() {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "the log is still here after a minute");
+        std::thread::yield_now();
+    }
+    server.stop();
+    let read = with_key(&["log", "1"]).output().unwrap();
+    assert!(ends(&read, 0).0.contains("kept elsewhere"));
+    let (_, err) = ends(&install.run(&["log", "1"]), 3);
+    assert!(err.contains("was not told which: start it with `--logs`"), "{err}");
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub(crate) enum Mood {
     Swallows,
     /// Ends every connection at once.
     Refuses,
+    /// Hands on, but each `~` of an answer comes as `^`.
+    Garbles,
 }
 
 struct Shared {
@@ -63,9 +65,11 @@ impl Proxy {
                 for stream in [&client, &server] {
                     inner.open.lock().unwrap().push(stream.try_clone().unwrap());
                 }
-                for (from, to) in [(client.try_clone(), server.try_clone()), (Ok(server), Ok(client))] {
+                for (from, to, answers) in
+                    [(client.try_clone(), server.try_clone(), false), (Ok(server), Ok(client), true)]
+                {
                     let (mut from, mut to, shared) = (from.unwrap(), to.unwrap(), Arc::clone(&inner));
-                    std::thread::spawn(move || pump(&mut from, &mut to, &shared));
+                    std::thread::spawn(move || pump(&mut from, &mut to, &shared, answers));
                 }
             }
         });
@@ -95,7 +99,7 @@ impl Proxy {
     }
 }
 
-fn pump(from: &mut TcpStream, to: &mut TcpStream, shared: &Shared) {
+fn pump(from: &mut TcpStream, to: &mut TcpStream, shared: &Shared, answers: bool) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(n) = from.read(&mut buffer) {
         let mood = shared.mood.lock().unwrap();
@@ -108,6 +112,9 @@ fn pump(from: &mut TcpStream, to: &mut TcpStream, shared: &Shared) {
                 let _ = stream.shutdown(Shutdown::Both);
             }
             break;
+        }
+        if answers && *shared.mood.lock().unwrap() == Mood::Garbles {
+            buffer[..n].iter_mut().filter(|byte| **byte == b'~').for_each(|byte| *byte = b'^');
         }
         if n == 0 || to.write_all(&buffer[..n]).is_err() {
             break;

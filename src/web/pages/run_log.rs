@@ -57,6 +57,13 @@ pub struct LogView {
     pub empty: Option<&'static str>,
 }
 
+impl LogView {
+    /// With a sentence on why there are no lines, and the address to try again at.
+    pub fn unread(self, why: String, again: String) -> Self {
+        Self { note: Some(Note { words: why, on: Some((again, "Try again")) }), ..self }
+    }
+}
+
 /// A sentence about a search, with a way on.
 pub struct Note {
     /// The sentence.
