@@ -99,6 +99,8 @@ fn a_log_goes_to_the_bucket_is_read_there_and_goes_with_its_run(base: Base) {
     assert!(folded.contains("n1") && folded.contains("line 17"), "{folded}");
     let found = eve.get(&format!("/runs/{run}?text=line+777")).expect(200).text();
     assert!(found.contains("line 777"), "{found}");
+    let raw = eve.get(&format!("/runs/{run}/log.txt?node=n2")).expect(200).text();
+    assert_eq!(raw, text);
     let followed = eve.get(&format!("/runs/{run}/stream")).expect(200).text();
     assert!(followed.contains("line 1000") && followed.contains("event: end"), "{}", followed.len());
 
@@ -184,6 +186,7 @@ fn a_bucket_that_is_away_loses_nothing_and_gets_it_later() {
     proxy.cut();
     let eve = test.signed_in("eve");
     eve.get(&format!("/api/v1/runs/{run}/log")).refused(503, "log_unreachable");
+    eve.get(&format!("/runs/{run}/log.txt")).expect(503);
     for view in ["", "?text=x", "?view=output"] {
         let page = eve.get(&format!("/runs/{run}{view}")).expect(200).text();
         assert!(page.contains("in a bucket that cannot be read at the moment"), "{view}: {page}");
