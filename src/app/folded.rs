@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sha2::{Digest as _, Sha256};
 
 use super::App;
-use super::error::{AppError, AppResult};
+use super::error::AppResult;
 use super::log::{Entry, Stream, Wanted};
+use super::stored_log::Log;
 use crate::domain::access::Actor;
 use crate::domain::digest::Digest;
 use crate::domain::folding::{Group, fold};
@@ -87,12 +88,11 @@ impl App {
     /// The output of a run, folded. Of a step that was tried again the last try counts.
     ///
     /// # Errors
-    /// Not found, also when the run may not be seen.
+    /// Not found, also when the run may not be seen; `log_unreachable` when it is in a bucket that cannot be read.
     pub async fn folded_log(&self, actor: &Actor, number: RunNumber) -> AppResult<Folded> {
         let detail = self.run(actor, number).await?;
-        let reader = Reader::new(&self.settings.data, number);
-        let folded = tokio::task::spawn_blocking(move || folded(&reader, &detail.plan)).await;
-        folded.map_err(AppError::fault)?.map_err(AppError::fault)
+        let log = Log::of_view(&detail.run);
+        self.read_log(log, move |reader| folded(reader, &detail.plan)).await
     }
 }
 

@@ -1,12 +1,18 @@
 //! Signals inside one server: work is there, a run changed, its log grew. They only wake; the truth is in the store, and
-//! every listener also looks by itself from time to time, as another server or a command may have changed it.
+//! every listener also looks by itself from time to time, as a command or a server that is not heard may have changed it.
+//!
+//! Where servers share a database, what is signalled here also leaves through [`Live::outgoing`], and what the others
+//! signal comes in through [`Live::heard`]; see [`super::wakes`].
 
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, broadcast};
 
 use crate::domain::ids::RunNumber;
+use crate::domain::wake::Wake;
 
 /// The signals. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -16,6 +22,16 @@ pub struct Live {
     looked: Arc<Mutex<Option<Instant>>>,
     runs: broadcast::Sender<RunNumber>,
     cancels: broadcast::Sender<RunNumber>,
+    outgoing: Arc<Outgoing>,
+}
+
+/// What is still to be told to other servers, each thing once.
+#[derive(Debug, Default)]
+struct Outgoing {
+    /// Whether somebody takes it away.
+    open: AtomicBool,
+    wakes: Mutex<BTreeSet<Wake>>,
+    there: Notify,
 }
 
 impl Default for Live {
@@ -25,6 +41,7 @@ impl Default for Live {
             looked: Arc::default(),
             runs: broadcast::channel(1_024).0,
             cancels: broadcast::channel(64).0,
+            outgoing: Arc::default(),
         }
     }
 }
@@ -32,7 +49,7 @@ impl Default for Live {
 impl Live {
     /// Something may be ready to start, stop or expire.
     pub fn work_is_there(&self) {
-        self.work.notify_one();
+        self.signal(Wake::Work);
     }
 
     /// Waits for [`Live::work_is_there`]; a signal that came before is not lost.
@@ -49,14 +66,12 @@ impl Live {
 
     /// The run's state or log changed.
     pub fn run_changed(&self, run: RunNumber) {
-        // Nobody may be listening.
-        let _ = self.runs.send(run);
+        self.signal(Wake::Changed(run));
     }
 
     /// Somebody wants the run stopped.
     pub fn cancel_asked(&self, run: RunNumber) {
-        // Nobody may be working on it here.
-        let _ = self.cancels.send(run);
+        self.signal(Wake::Cancel(run));
     }
 
     /// Hears of every run that is to be stopped.
@@ -69,5 +84,36 @@ impl Live {
     #[must_use]
     pub fn runs(&self) -> broadcast::Receiver<RunNumber> {
         self.runs.subscribe()
+    }
+
+    /// Wakes who waits in this process, for what happened in another one.
+    pub fn heard(&self, wake: Wake) {
+        // Nobody may be listening to a run, or working on it here.
+        match wake {
+            Wake::Work => self.work.notify_one(),
+            Wake::Cancel(run) => drop(self.cancels.send(run)),
+            Wake::Changed(run) => drop(self.runs.send(run)),
+        }
+    }
+
+    fn signal(&self, wake: Wake) {
+        self.heard(wake);
+        if self.outgoing.open.load(Ordering::Relaxed) {
+            self.outgoing.wakes.lock().unwrap_or_else(PoisonError::into_inner).insert(wake);
+            self.outgoing.there.notify_one();
+        }
+    }
+
+    /// Waits until something is to be told to other servers, and takes it away. From the first call on it is kept for
+    /// whoever calls next.
+    pub async fn outgoing(&self) -> BTreeSet<Wake> {
+        self.outgoing.open.store(true, Ordering::Relaxed);
+        loop {
+            let taken = std::mem::take(&mut *self.outgoing.wakes.lock().unwrap_or_else(PoisonError::into_inner));
+            if !taken.is_empty() {
+                return taken;
+            }
+            self.outgoing.there.notified().await;
+        }
     }
 }

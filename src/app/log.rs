@@ -2,6 +2,7 @@
 
 use super::App;
 use super::error::{AppError, AppResult};
+use super::stored_log::Log;
 use crate::domain::access::Actor;
 use crate::domain::ids::RunNumber;
 use crate::store::output::{Reader, shut_out};
@@ -52,7 +53,7 @@ impl App {
     /// A page of a run's output.
     ///
     /// # Errors
-    /// Not found, also when the run may not be seen.
+    /// Not found, also when the run may not be seen; `log_unreachable` when it is in a bucket that cannot be read.
     pub async fn log(
         &self,
         actor: &Actor,
@@ -61,14 +62,11 @@ impl App {
         most: usize,
         wanted: Wanted,
     ) -> AppResult<(u64, Page)> {
-        self.visible_run(actor, number).await?;
-        let reader = Reader::new(&self.settings.data, number);
-        tokio::task::spawn_blocking(move || {
-            let offset = from.offset(&reader)?;
+        let run = self.visible_run(actor, number).await?;
+        self.read_log(Log::of(&run), move |reader| {
+            let offset = from.offset(reader)?;
             Ok((offset, reader.read(offset, most.clamp(1, 20_000), &wanted)?))
         })
         .await
-        .map_err(AppError::fault)?
-        .map_err(|e: std::io::Error| AppError::fault(e))
     }
 }

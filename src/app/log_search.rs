@@ -2,8 +2,9 @@
 //! ended is told, so that the next one goes on there.
 
 use super::App;
-use super::error::{AppError, AppResult};
+use super::error::AppResult;
 use super::log::{Entry, From, Stream, Wanted};
+use super::stored_log::Log;
 use crate::domain::access::Actor;
 use crate::domain::ids::{NodeName, RunNumber};
 use crate::store::output::Reader;
@@ -46,7 +47,7 @@ impl App {
     /// The next lines of a run's log that are what is sought.
     ///
     /// # Errors
-    /// Not found, also when the run may not be seen.
+    /// Not found, also when the run may not be seen; `log_unreachable` when it is in a bucket that cannot be read.
     pub async fn search_log(
         &self,
         actor: &Actor,
@@ -56,10 +57,8 @@ impl App {
         node: Option<NodeName>,
         most: usize,
     ) -> AppResult<Found> {
-        self.visible_run(actor, number).await?;
-        let reader = Reader::new(&self.settings.data, number);
-        let looked = tokio::task::spawn_blocking(move || look(&reader, from, &sought, node, most.max(1))).await;
-        looked.map_err(AppError::fault)?.map_err(AppError::fault)
+        let run = self.visible_run(actor, number).await?;
+        self.read_log(Log::of(&run), move |reader| look(reader, from, &sought, node.clone(), most.max(1))).await
     }
 }
 

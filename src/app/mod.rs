@@ -7,6 +7,7 @@ pub mod access;
 pub mod accounts;
 pub mod approval_list;
 pub mod approvals;
+pub mod archive;
 pub mod audit;
 pub mod browse;
 pub mod catalogue;
@@ -23,7 +24,6 @@ pub mod idempotency;
 pub mod jobs;
 pub mod keys;
 pub mod live;
-
 pub mod log;
 pub mod log_search;
 pub mod nodes;
@@ -42,8 +42,10 @@ pub mod sessions;
 mod sign_off;
 mod signed;
 mod standing;
+mod stored_log;
 mod takeover;
 pub mod tokens;
+pub mod wakes;
 pub mod work;
 
 use std::path::PathBuf;
@@ -73,6 +75,7 @@ pub struct App {
     /// Settings that handlers show or use.
     pub settings: Settings,
     reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
+    archive: std::sync::OnceLock<archive::Archive>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -142,6 +145,7 @@ impl App {
             live: Live::default(),
             settings,
             reach: std::sync::OnceLock::new(),
+            archive: std::sync::OnceLock::new(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

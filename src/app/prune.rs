@@ -11,7 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::store::{blobs, events, idempotency, output, runs, sessions, sign_in};
+use crate::store::{blobs, events, idempotency, log_archives, output, runs, sessions, sign_in};
 
 /// How long the answer to an idempotency key is remembered.
 const KEYS: TimeDelta = TimeDelta::hours(24);
@@ -73,10 +73,11 @@ impl App {
 
     async fn prune_runs(&self, project: &ProjectName, before: Timestamp) -> AppResult<Vec<RunNumber>> {
         let permit = self.own_permit(Permission::Administer)?;
-        let (recorder, project) = (self.recorder(), project.clone());
+        let (recorder, project, now) = (self.recorder(), project.clone(), self.clock.now());
         self.db
             .write(move |c| {
                 let removed = runs::prune(c, &permit, &project, before, PIECE)?;
+                log_archives::unwant(c, &permit, &removed, now)?;
                 if let (Some(first), Some(last)) = (removed.first(), removed.last()) {
                     let detail = json!({ "runs": removed.len(), "from": first, "to": last, "before": before });
                     let resource = format!("{project}:runs");
@@ -127,18 +128,12 @@ impl App {
             .await
     }
 
-    /// Removes the output of runs that are gone. What a crash leaves here is found by nobody, as the run is not there.
+    /// Removes the output of runs that are gone; what of it is in a bucket goes with [`App::archive_logs`]. What a crash leaves here is found by nobody, as the run is not there.
     async fn remove_output(&self, removed: &[RunNumber]) -> AppResult<()> {
-        let folders: Vec<_> = removed.iter().map(|run| output::folder(&self.settings.data, *run)).collect();
+        let (data, removed) = (self.settings.data.clone(), removed.to_vec());
         let remove = move || {
-            for folder in folders {
-                match std::fs::remove_dir_all(&folder) {
-                    Ok(()) => {}
-                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(e) => return Err(AppError::fault(format!("{} cannot be removed: {e}", folder.display()))),
-                }
-            }
-            Ok(())
+            let told = |run, e| AppError::fault(format!("the output of run {run} cannot be removed: {e}"));
+            removed.into_iter().try_for_each(|run| output::remove(&data, run).map_err(|e| told(run, e)))
         };
         tokio::task::spawn_blocking(remove).await.map_err(AppError::fault)?
     }

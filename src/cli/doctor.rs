@@ -55,6 +55,24 @@ pub(super) async fn run(global: &Global) -> Done {
                 &format!("the record is intact: {told}"),
                 "keep the data folder as it is and find out who changed it",
             );
+            if let Some((probed, failing)) = app.check_archive(&start::operator()).await? {
+                let (good, told) = match probed {
+                    Ok(()) => (true, String::new()),
+                    Err(why) => (false, why),
+                };
+                say(good, "the bucket of logs can be written and read", &told);
+                if let Some(first) = failing.first() {
+                    say(
+                        false,
+                        &format!(
+                            "{} logs are not where they should be, such as that of run {}",
+                            failing.len(),
+                            first.run
+                        ),
+                        &format!("it is tried again by itself; the last time {}", first.error),
+                    );
+                }
+            }
             for node in app.nodes(&start::operator(), None).await? {
                 let name = &node.node.name;
                 let mend = format!("run `interlock node enrol {name} --project {}`", node.project);

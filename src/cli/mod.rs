@@ -15,6 +15,7 @@ mod folder;
 mod import;
 mod key;
 mod limits;
+mod logs;
 mod node;
 mod out;
 mod reach;
@@ -57,6 +58,8 @@ struct Global {
     /// Work over the API of this server, with the token in INTERLOCK_TOKEN
     #[arg(long, global = true, value_name = "URL")]
     server: Option<String>,
+    #[command(flatten)]
+    logs: logs::Options,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,

@@ -57,6 +57,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
         if options.role == Role::Worker {
             let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
             out::line("Interlock carries runs out; it listens nowhere");
+            let _sharing = app.share_wakes()?;
             return work(app, Stops::listen()).await;
         }
         let listener = listen(&options.listen)?;
@@ -72,6 +73,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
                 "No administrator yet. Open this link once, within a day, to create the first one:\n  {link}"
             ));
         }
+        let _sharing = app.share_wakes()?;
         // Whoever reads the next line may ask the server to stop.
         let stops = Stops::listen();
         out::line(&format!("Interlock listens on {public_url}"));

@@ -26,7 +26,12 @@ pub(super) async fn app(global: &Global, public_url: &str) -> Result<Arc<App>, F
         let message = "this command works on the data folder only: leave `--server` out and run it where the data is. With `--server` work: run, runs, log, cancel, approve, reject (and check, import and rule, which need neither)";
         return Err(Failure::Usage(message.to_owned()));
     }
-    open(&global.data, global.database.as_deref(), public_url).await
+    let bucket = global.logs.bucket()?;
+    let app = open(&global.data, global.database.as_deref(), public_url).await?;
+    if let Some((bucket, keep)) = bucket {
+        app.archive_logs_in(bucket, keep).await?;
+    }
+    Ok(app)
 }
 
 pub(super) async fn open(data: &Path, database: Option<&str>, public_url: &str) -> Result<Arc<App>, Failure> {

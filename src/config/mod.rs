@@ -1,5 +1,6 @@
 //! Settings: where data lies and what the environment says. The only place that reads the environment.
 
+pub mod bucket;
 pub mod data;
 pub mod server;
 

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod approval;
+pub mod archive;
 pub mod audit;
 pub mod command;
 pub mod criteria;
@@ -27,5 +28,6 @@ pub mod run;
 pub mod secret;
 pub mod template;
 pub mod time;
+pub mod wake;
 pub mod walk;
 pub mod webhook;

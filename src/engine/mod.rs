@@ -1,8 +1,9 @@
-//! Background loops: dispatch, take over from servers that are gone, expire, sign the record's end.
+//! Background loops: dispatch, take over from servers that are gone, expire, move logs, sign the record's end.
 //!
 //! Loops are idempotent and take no input but the stored state. Each is woken by a signal and, as a signal can be lost or
 //! come from another process, by a timer. Tests step them with [`Engine::step`] instead of waiting.
 
+mod archive;
 mod assignment;
 mod carried;
 mod cell;
@@ -43,6 +44,7 @@ pub struct Engine {
     /// Takes only this run; for a command that follows its own.
     only: Option<RunNumber>,
     most: usize,
+    look: Duration,
 }
 
 /// How many runs a server carries out at once.
@@ -62,7 +64,15 @@ impl Engine {
             carried: Carried::default(),
             only: None,
             most: MOST_RUNS,
+            look: LOOK,
         }
+    }
+
+    /// An engine that waits so long for a signal before it looks by itself.
+    #[must_use]
+    pub fn looking_every(mut self, look: Duration) -> Self {
+        self.look = look;
+        self
     }
 
     /// An engine that takes only one run.
@@ -116,6 +126,10 @@ impl Engine {
 
     /// Runs the loops until told to stop. What is under way then is the caller's to wait for or to let go of.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut beside = JoinSet::new();
+        if self.app.archive().is_some() {
+            beside.spawn(archive::keep(Arc::clone(&self.app)));
+        }
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {
@@ -124,7 +138,7 @@ impl Engine {
             }
             tokio::select! {
                 () = self.app.live.work() => {}
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(self.look) => {}
                 _ = heads.tick() => {
                     if let Err(error) = self.app.sign_head().await {
                         tracing::error!(error.cause = %error, "the end of the record could not be signed");
@@ -138,6 +152,8 @@ impl Engine {
                 () = told_to_stop(&mut stop) => break,
             }
         }
+        // What was under way is begun again by whoever looks next.
+        beside.shutdown().await;
         if let Err(error) = self.app.sign_head().await {
             tracing::error!(error.cause = %error, "the end of the record could not be signed");
         }

@@ -210,18 +210,20 @@ where
 /// Lets records hold the value itself where the column holds its JSON.
 macro_rules! unwraps_json {
     ($($ty:ty),+ $(,)?) => {$(
-        impl From<Json<$ty>> for $ty {
-            fn from(json: Json<$ty>) -> Self {
+        impl From<$crate::store::column::Json<$ty>> for $ty {
+            fn from(json: $crate::store::column::Json<$ty>) -> Self {
                 json.0
             }
         }
-        impl From<MaybeJson<$ty>> for Option<$ty> {
-            fn from(json: MaybeJson<$ty>) -> Self {
+        impl From<$crate::store::column::MaybeJson<$ty>> for Option<$ty> {
+            fn from(json: $crate::store::column::MaybeJson<$ty>) -> Self {
                 json.0
             }
         }
     )+};
 }
+pub(super) use unwraps_json;
+
 unwraps_json!(
     BTreeSet<GroupName>,
     BTreeSet<RoleName>,

@@ -40,6 +40,7 @@ pub struct Db {
     places: Arc<Semaphore>,
     /// The one writer of SQLite; `None` on PostgreSQL.
     writer: Option<Writer>,
+    target: Arc<Target>,
 }
 
 impl std::fmt::Debug for Db {
@@ -70,8 +71,8 @@ impl Db {
             Target::Sqlite(_) => (Purpose::Read, Some(Writer::start(first)?)),
             Target::Postgres(_) => (Purpose::Write, None),
         };
-        let pool = pool(target, purpose, size, options.wait)?;
-        Ok(Self { pool, places, writer })
+        let pool = pool(target.clone(), purpose, size, options.wait)?;
+        Ok(Self { pool, places, writer, target: Arc::new(target) })
     }
 
     /// Runs a closure that only reads, on one consistent view of the database.
@@ -140,7 +141,12 @@ impl Db {
         writer.submit(Kind::Addition, add).await
     }
 
-    async fn on_pool<T, E, F>(&self, work: F) -> Result<T, E>
+    /// Where a bell can be heard: PostgreSQL's address.
+    pub(super) fn listens_at(&self) -> Option<&Target> {
+        matches!(*self.target, Target::Postgres(_)).then_some(&*self.target)
+    }
+
+    pub(super) async fn on_pool<T, E, F>(&self, work: F) -> Result<T, E>
     where
         F: FnOnce(&mut Pooled) -> Result<T, E> + Send + 'static,
         T: Send + 'static,

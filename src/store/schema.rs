@@ -319,6 +319,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    log_archives (run) {
+        run -> BigInt,
+        state -> Text,
+        installation -> Text,
+        objects -> Text,
+        failed -> Integer,
+        error -> Text,
+        next_at -> Timestamp,
+        stored_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
 diesel::joinable!(approvals -> runs (run));
@@ -344,6 +357,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_steps,
     approvals,
     signatures,
+    log_archives,
     pinned_jobs,
     webhook_tokens,
     events,

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use interlock::app::clock::Clock;
 use interlock::app::planning::RunRequest;
 use interlock::app::runs::{RunFilter, RunView};
+use interlock::app::wakes::Sharing;
 use interlock::app::{App, Settings};
 use interlock::domain::access::{Actor, Permission, Principal, Via};
 use interlock::domain::ids::{GroupName, JobRef, KeyPath, ProjectName, RunNumber, UserName};
@@ -23,6 +25,7 @@ use interlock::exec::fake::FakeExecutor;
 use interlock::exec::ssh::SshExecutor;
 use interlock::store::secrets::SecretKind;
 use interlock::store::{Db, Options, RootKey};
+use tokio::sync::watch;
 
 use crate::client::Client;
 use crate::store_contract::databases::{Fresh, postgres};
@@ -127,6 +130,12 @@ impl TestApp {
     pub(crate) fn fake_at_url(url: &str) -> Self {
         let (hands, base) = (Hands::Fake(FakeExecutor::new()), Database::Elsewhere(url.to_owned()));
         Self::with(Clock::manual(noon()), hands, fresh_folder(), base)
+    }
+
+    /// Another server on the same database and data folder, at the same time, with steps of its own.
+    pub(crate) fn beside(&self) -> Self {
+        let hands = Hands::Fake(FakeExecutor::new());
+        Self::with(self.clock.clone(), hands, Arc::clone(&self.data), self.base.clone())
     }
 
     /// With scripted steps, at a given time.
@@ -314,6 +323,21 @@ impl TestApp {
         self.wait(self.app.run(&operator(), run)).unwrap()
     }
 
+    /// Lets this server hear others on its database, and them hear it.
+    pub(crate) fn shares(&self) -> Sharing {
+        self.wait(async { self.app.share_wakes() }).unwrap().unwrap()
+    }
+
+    /// Lets the engine run by itself, looking so often when it hears nothing, until it is stopped.
+    pub(crate) fn works(&self, look: Duration) -> Works {
+        let fake = self.steps();
+        let executors = Executors { ssh: Arc::new(fake.clone()), local: Arc::new(fake.clone()) };
+        let engine = Arc::new(Engine::new(Arc::clone(&self.app), executors).looking_every(look));
+        let (stop, stopping) = watch::channel(false);
+        let loops = self.runtime.spawn(Arc::clone(&engine).run(stopping));
+        Works { engine, stop, loops, runtime: Arc::clone(&self.runtime) }
+    }
+
     /// Lets the engine look for work once.
     pub(crate) fn step(&self) -> usize {
         self.wait(self.engine.step()).unwrap()
@@ -354,6 +378,25 @@ impl TestApp {
     pub(crate) fn runs_in(&self, states: &[State]) -> Vec<RunView> {
         let filter = RunFilter { states: states.to_vec(), limit: 200, ..RunFilter::default() };
         self.wait(self.app.runs(&operator(), filter)).unwrap().runs
+    }
+}
+
+/// An engine that runs by itself.
+pub(crate) struct Works {
+    engine: Arc<Engine>,
+    stop: watch::Sender<bool>,
+    loops: tokio::task::JoinHandle<()>,
+    runtime: Arc<tokio::runtime::Runtime>,
+}
+
+impl Works {
+    /// Waits until everything that was begun has ended.
+    pub(crate) fn stop(self) {
+        self.stop.send_replace(true);
+        self.runtime.block_on(async {
+            self.loops.await.unwrap();
+            self.engine.settle().await;
+        });
     }
 }
 

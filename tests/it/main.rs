@@ -3,6 +3,7 @@
 
 mod access_walk;
 mod architecture;
+mod bucket;
 mod caps;
 mod client;
 mod command_line;
@@ -28,6 +29,7 @@ mod ready;
 mod record;
 mod retention;
 mod run_page;
+mod s3;
 mod servers;
 mod several_servers;
 mod sign_in;
@@ -37,3 +39,4 @@ mod store_contract;
 mod story;
 mod surroundings;
 mod trouble;
+mod wakes;

@@ -13,6 +13,7 @@
 //! over all segments.
 //! A frame that a crash tore is cut off when the log is opened for writing again, and not shown to readers.
 
+mod archived;
 mod frame;
 mod read;
 mod write;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
+pub use archived::Archived;
 pub use read::{Page, Reader, Sources, Wanted};
 pub use write::{Writer, shut_out};
 
@@ -162,6 +164,70 @@ fn segments(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     found.sort_unstable();
     Ok(found)
 }
+
+/// The files of a run's output that make it up, by name, and the length of its segments together; none where there is no
+/// output.
+///
+/// # Errors
+/// Those of the file system.
+pub fn files(folder: &Path) -> std::io::Result<(Vec<String>, u64)> {
+    let mut names = Vec::new();
+    let mut length = 0;
+    for (_, path) in segments(folder)? {
+        length += path.metadata()?.len();
+        names.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
+    }
+    if !names.is_empty() && folder.join(INDEX).exists() {
+        names.push(INDEX.to_owned());
+    }
+    Ok((names, length))
+}
+
+/// The runs that have output in this data folder.
+///
+/// # Errors
+/// Those of the file system.
+pub fn runs(data: &Path) -> std::io::Result<Vec<RunNumber>> {
+    let mut found = Vec::new();
+    for group in listing(&data.join("runs"))? {
+        if group.is_dir() {
+            let numbers = listing(&group)?;
+            // One that was about to leave when its server ended has another ending.
+            let number = |path: &PathBuf| RunNumber::parse(path.file_stem()?.to_str()?).ok();
+            found.extend(numbers.iter().filter_map(number));
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
+fn listing(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(folder) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        other => other?.map(|item| Ok(item?.path())).collect(),
+    }
+}
+
+/// Removes a run's output from the local disk. One that is not there is as good as removed.
+///
+/// # Errors
+/// Those of the file system.
+pub fn remove(data: &Path, run: RunNumber) -> std::io::Result<()> {
+    let folder = folder(data, run);
+    // Under another name first, so that nobody finds a half of it.
+    let leaving = folder.with_extension("leaving");
+    let gone = |done: std::io::Result<()>| match done {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    };
+    gone(std::fs::remove_dir_all(&leaving))?;
+    gone(std::fs::rename(&folder, &leaving))?;
+    gone(std::fs::remove_dir_all(&leaving))
+}
+
+/// The file that says where every 256th line begins.
+const INDEX: &str = "index";
 
 #[cfg(test)]
 mod tests;

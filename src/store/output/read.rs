@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use super::archived::Archived;
 use super::write::{INDEX_ENTRY, STRIDE};
 use super::{Entry, Stream, frame, segments};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
@@ -35,46 +36,90 @@ pub type Sources = BTreeMap<(NodeName, StepName, u32, Stream), u64>;
 /// Reads one run's output.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    folder: PathBuf,
+    place: Place,
+}
+
+/// Where the output is.
+#[derive(Debug, Clone)]
+enum Place {
+    Folder(PathBuf),
+    Bucket(Archived),
 }
 
 /// The most bytes that one call looks through, so that a filter over a huge log answers in pieces.
 const MOST_LOOKED_AT: u64 = 32 * 1024 * 1024;
 
+/// What is looked for in a piece of a log.
+struct Sought<'a> {
+    wanted: &'a Wanted,
+    needle: Option<String>,
+    most: usize,
+    begin: u64,
+}
+
+impl Sought<'_> {
+    /// Takes what fits out of a segment; whether that is enough.
+    fn take(&self, segment: &mut impl BufRead, page: &mut Page) -> std::io::Result<bool> {
+        let wanted = self.wanted;
+        while let Some((number, line, size)) = frame::decode(segment)? {
+            if page.entries.len() == self.most || page.next - self.begin > MOST_LOOKED_AT {
+                return Ok(true);
+            }
+            let fits = wanted.node.as_ref().is_none_or(|n| *n == line.node)
+                && wanted.step.as_ref().is_none_or(|s| *s == line.step)
+                && self.needle.as_ref().is_none_or(|n| String::from_utf8_lossy(&line.bytes).to_lowercase().contains(n));
+            if fits {
+                page.entries.push(Entry { offset: page.next, number, line });
+            }
+            page.next += size;
+        }
+        Ok(false)
+    }
+}
+
 impl Reader {
     /// A reader of a run's output; it may not be there yet.
     #[must_use]
     pub fn new(data: &Path, run: RunNumber) -> Self {
-        Self { folder: super::folder(data, run) }
+        Self { place: Place::Folder(super::folder(data, run)) }
+    }
+
+    /// A reader of what is in a bucket. It blocks on the network, and only works in a tokio runtime.
+    #[must_use]
+    pub fn archived(archived: Archived) -> Self {
+        Self { place: Place::Bucket(archived) }
     }
 
     /// Entries from an offset on. The offset is one that a page gave, or 0.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket.
     pub fn read(&self, offset: u64, most: usize, wanted: &Wanted) -> std::io::Result<Page> {
-        let needle = wanted.text.as_ref().map(|t| t.to_lowercase());
+        let sought = Sought { wanted, needle: wanted.text.as_ref().map(|t| t.to_lowercase()), most, begin: offset };
         let mut page = Page { entries: Vec::new(), next: offset };
-        let all = segments(&self.folder)?;
-        let first = all.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
-        for (start, path) in all.iter().skip(first) {
-            // Between two segments nothing is missing: one begins where the one before ends.
-            if page.next < *start {
-                break;
+        match &self.place {
+            Place::Folder(folder) => {
+                let all = segments(folder)?;
+                let first = all.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+                for (start, path) in all.iter().skip(first) {
+                    // Between two segments nothing is missing: one begins where the one before ends.
+                    if page.next < *start {
+                        break;
+                    }
+                    let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
+                    file.seek(SeekFrom::Start(page.next - start))?;
+                    if sought.take(&mut file, &mut page)? {
+                        break;
+                    }
+                }
             }
-            let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
-            file.seek(SeekFrom::Start(page.next - start))?;
-            while let Some((number, line, size)) = frame::decode(&mut file)? {
-                if page.entries.len() == most || page.next - offset > MOST_LOOKED_AT {
-                    return Ok(page);
+            Place::Bucket(archived) => {
+                while let Some(mut segment) = archived.segment_at(page.next) {
+                    let before = page.next;
+                    if sought.take(&mut segment, &mut page)? || page.next == before {
+                        break;
+                    }
                 }
-                let fits = wanted.node.as_ref().is_none_or(|n| *n == line.node)
-                    && wanted.step.as_ref().is_none_or(|s| *s == line.step)
-                    && needle.as_ref().is_none_or(|n| String::from_utf8_lossy(&line.bytes).to_lowercase().contains(n));
-                if fits {
-                    page.entries.push(Entry { offset: page.next, number, line });
-                }
-                page.next += size;
             }
         }
         Ok(page)
@@ -83,25 +128,35 @@ impl Reader {
     /// The offset at or shortly before a line: less than 256 lines.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket.
     pub fn offset_near(&self, line: u64) -> std::io::Result<u64> {
-        let mut file = match File::open(self.folder.join("index")) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-            other => other?,
-        };
         let width = u64::try_from(INDEX_ENTRY).unwrap_or(42);
-        let entries = file.metadata()?.len() / width;
-        let place = (line.saturating_sub(1) / STRIDE).min(entries.saturating_sub(1));
-        file.seek(SeekFrom::Start(place * width))?;
+        let place = |length: u64| {
+            let entries = length / width;
+            (line.saturating_sub(1) / STRIDE).min(entries.saturating_sub(1)) * width
+        };
         let mut entry = String::new();
-        file.take(width).read_to_string(&mut entry)?;
+        match &self.place {
+            Place::Folder(folder) => {
+                let mut file = match File::open(folder.join("index")) {
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+                    other => other?,
+                };
+                file.seek(SeekFrom::Start(place(file.metadata()?.len())))?;
+                file.take(width).read_to_string(&mut entry)?;
+            }
+            Place::Bucket(archived) => {
+                let at = place(archived.index_length());
+                archived.index_at(at, width).read_to_string(&mut entry)?;
+            }
+        }
         Ok(entry.split_whitespace().nth(1).and_then(|offset| offset.parse().ok()).unwrap_or(0))
     }
 
     /// The number of lines.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket.
     pub fn lines(&self) -> std::io::Result<u64> {
         let mut offset = self.offset_near(u64::MAX)?;
         let mut last = 0;
@@ -118,7 +173,7 @@ impl Reader {
     /// How far each stream of each try of a step on a node was stored, in bytes of the stream on the node.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket.
     pub fn sources(&self) -> std::io::Result<Sources> {
         let mut found = Sources::new();
         let mut offset = 0;
@@ -139,7 +194,7 @@ impl Reader {
     /// The offset from which at most about this many lines follow.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// Those of the file system, or of the bucket.
     pub fn tail(&self, most: u64) -> std::io::Result<u64> {
         let lines = self.lines()?;
         if lines <= most { Ok(0) } else { self.offset_near(lines - most + STRIDE) }

@@ -8,6 +8,7 @@ use super::run_log::{self, Asked, LogView};
 use super::run_state::{Happening, RunFacts, live_html, timeline};
 use super::{plan, words};
 use crate::app::error::{AppError, AppResult};
+use crate::app::runs::RunDetail;
 use crate::domain::ids::RunNumber;
 use crate::domain::run::State;
 use crate::web::call::Call;
@@ -44,8 +45,7 @@ pub async fn page(call: Call) -> Answer {
     let history = call.app.run_history(actor, number).await?;
     let live = !detail.run.state.is_terminal();
     let asked = Asked::read(&call)?;
-    let folded_html = run_folded::html(&call, &asked).await?;
-    let log = if folded_html.is_some() { asked.frame(&detail) } else { run_log::view(&call, &detail).await? };
+    let (folded_html, log) = output(&call, &asked, &detail).await?;
     let approval = run_log::approval_of(&call, &detail).await?;
     let chrome = chrome::of(&call, "/runs").await;
     let run = RunFacts::new(&call.app, &detail, approval.as_ref(), now);
@@ -61,6 +61,21 @@ pub async fn page(call: Call) -> Answer {
         chrome,
     };
     Ok(render(StatusCode::OK, &page))
+}
+
+/// The output, folded or as a log. Where it cannot be read at the moment, the page says so and shows the rest.
+async fn output(call: &Call, asked: &Asked, detail: &RunDetail) -> AppResult<(Option<String>, LogView)> {
+    let read = async {
+        let folded = run_folded::html(call, asked).await?;
+        let log = if folded.is_some() { asked.frame(detail) } else { run_log::view(call, detail).await? };
+        Ok((folded, log))
+    };
+    match read.await {
+        Err(AppError::Refused(refusal)) if ["log_unreachable", "log_elsewhere"].contains(&refusal.code.as_str()) => {
+            Ok((None, asked.frame(detail).unread(refusal.message, asked.address("", &[]))))
+        }
+        other => other,
+    }
 }
 
 /// `GET /runs/{number}/live`: the part of the page that changes while the run goes on.

@@ -57,6 +57,13 @@ pub struct LogView {
     pub empty: Option<&'static str>,
 }
 
+impl LogView {
+    /// With a sentence on why there are no lines, and the address to try again at.
+    pub fn unread(self, why: String, again: String) -> Self {
+        Self { note: Some(Note { words: why, on: Some((again, "Try again")) }), ..self }
+    }
+}
+
 /// A sentence about a search, with a way on.
 pub struct Note {
     /// The sentence.
@@ -271,6 +278,8 @@ pub async fn raw(call: Call) -> Answer {
     let wanted = Wanted { node: call.query("node").and_then(|n| NodeName::parse(&n).ok()), ..Wanted::default() };
     // The right to see it is held before the answer begins, and again for every piece.
     call.app.run_state(call.actor()?, number).await?;
+    // So is whether it can be read: a refusal is better than half a file.
+    call.app.log(call.actor()?, number, From::Offset(0), 1, Wanted::default()).await?;
     let (app, actor) = (std::sync::Arc::clone(&call.app), call.actor()?.clone());
     let pieces = futures_util::stream::unfold(Some(0), move |offset: Option<u64>| {
         let (app, actor, wanted) = (std::sync::Arc::clone(&app), actor.clone(), wanted.clone());
@@ -290,7 +299,8 @@ pub async fn raw(call: Call) -> Answer {
                 }
                 Err(error) => {
                     tracing::warn!(run.id = number.get(), error.cause = %error, "a download of a log broke off");
-                    None
+                    // The connection breaks, so that nobody takes what came for the whole.
+                    Some((Err(error), None))
                 }
             }
         }
