@@ -5,7 +5,7 @@
 use super::catalogue::Catalogue;
 use super::planning::job_of;
 use crate::domain::access::{Actor, Permission, Principal, Via};
-use crate::domain::approval::{RequestState, Signature, Verdict, missing};
+use crate::domain::approval::{RequestState, Signature, Verdict, latest_start, missing};
 use crate::domain::run::RunEvent;
 use crate::domain::time::Timestamp;
 use crate::store::runs::RunRecord;
@@ -32,9 +32,9 @@ pub(super) fn still_signed(
         return Err(void("what was approved is not what would run"));
     }
     if let (Some(within), Some(at)) = (request.policy.start_within, request.decided_at)
-        && now - at > within.to_delta()
+        && now > latest_start(within, at, run.start_at)
     {
-        let why = format!("the time to start it after the last signature, {within}, was over");
+        let why = format!("the time to start it after the last signature or its planned start, {within}, was over");
         return Err((RunEvent::Expired, why));
     }
     let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());

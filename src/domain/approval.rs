@@ -42,6 +42,13 @@ impl ApprovalPolicy {
     }
 }
 
+/// Until when a signed run may start: so long after the last signature, or after the time that it was asked for, if that
+/// is later.
+#[must_use]
+pub fn latest_start(within: Seconds, signed_at: Timestamp, start_at: Option<Timestamp>) -> Timestamp {
+    start_at.map_or(signed_at, |at| at.max(signed_at)) + within.to_delta()
+}
+
 /// One line of a quorum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -378,4 +385,18 @@ fn place(
 #[must_use]
 pub fn describe(need: &[Need]) -> String {
     need.iter().map(|n| format!("{} × {}", n.count, n.role)).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_asked_for_later_has_its_start_window_then() {
+        let at = |seconds: i64| Timestamp::UNIX_EPOCH + chrono::TimeDelta::seconds(seconds);
+        let within = Seconds::new(60);
+        assert_eq!(latest_start(within, at(100), None), at(160));
+        assert_eq!(latest_start(within, at(100), Some(at(50))), at(160));
+        assert_eq!(latest_start(within, at(100), Some(at(1_000))), at(1_060));
+    }
 }

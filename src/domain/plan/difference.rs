@@ -1,9 +1,8 @@
 //! What is different between two plans, in lines that a manager can read.
 
-use std::collections::BTreeSet;
-
 use super::freeze::shown;
 use super::{Plan, PlannedAction};
+use crate::domain::node::Transport;
 
 /// One line of a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +17,21 @@ pub enum Change {
 /// different every time and stands elsewhere.
 #[must_use]
 pub fn difference(old: &Plan, new: &Plan) -> Vec<Change> {
-    let (before, after) = (lines(old), lines(new));
-    let was: BTreeSet<&String> = before.iter().collect();
-    let is: BTreeSet<&String> = after.iter().collect();
-    let removed = before.iter().filter(|line| !is.contains(line)).map(|line| Change::Removed(line.clone()));
-    let added = after.iter().filter(|line| !was.contains(line)).map(|line| Change::Added(line.clone()));
-    removed.chain(added).collect()
+    compared(&lines(old), &lines(new))
+}
+
+/// What has to be taken away and put in, in order: a script whose lines changed places is another script.
+fn compared(before: &[String], after: &[String]) -> Vec<Change> {
+    let mut changes = Vec::new();
+    for operation in similar::capture_diff_slices(similar::Algorithm::Myers, before, after) {
+        let (tag, old, new) = operation.as_tag_tuple();
+        if tag == similar::DiffTag::Equal {
+            continue;
+        }
+        changes.extend(before.get(old).unwrap_or_default().iter().cloned().map(Change::Removed));
+        changes.extend(after.get(new).unwrap_or_default().iter().cloned().map(Change::Added));
+    }
+    changes
 }
 
 fn lines(plan: &Plan) -> Vec<String> {
@@ -39,6 +47,10 @@ fn lines(plan: &Plan) -> Vec<String> {
         if let Some(timeout) = step.timeout {
             out.push(format!("step {} {}: time limit {timeout}", index + 1, step.name));
         }
+        if step.retry.count > 0 {
+            let (count, delay) = (step.retry.count, step.retry.delay);
+            out.push(format!("step {} {}: tried again {count} times, {delay} apart", index + 1, step.name));
+        }
     }
     for (name, value) in &plan.options {
         out.push(format!("option {name} = {}", shown(value)));
@@ -49,11 +61,45 @@ fn lines(plan: &Plan) -> Vec<String> {
         for key in &node.host_keys {
             out.push(format!("node {}: host key {key}", node.name));
         }
+        for jump in &node.jumps {
+            let user = jump.user.as_ref().map(|u| format!("{u}@")).unwrap_or_default();
+            out.push(format!("node {}: by way of {user}{}:{}", node.name, jump.host, jump.port));
+        }
+        if let Some(key) = &node.key {
+            out.push(format!("node {}: signs in with {key}", node.name));
+        }
+        let environment = node.environment.as_ref().map_or("none", |e| e.as_str());
+        let how = match node.transport {
+            Transport::Ssh => "over SSH",
+            Transport::Local => "on the server itself",
+        };
+        out.push(format!("node {}: {how}, environment {environment}", node.name));
+        for (name, value) in &node.variables {
+            out.push(format!("node {}: {name} = {value}", node.name));
+        }
     }
     let e = &plan.execution;
     out.push(format!("{} nodes at a time, {:?}, go on after a failure: {}", e.concurrency, e.strategy, e.keep_going));
     out.push(format!("time limit {}", e.timeout.map_or_else(|| "none".to_owned(), |t| t.to_string())));
-    out.push(format!("retries {}", e.retry.count));
+    out.push(format!("retries {}, {} apart", e.retry.count, e.retry.delay));
+    out.push(format!("stops after failures: {}", e.max_failures.as_ref().map_or("-".to_owned(), |m| format!("{m:?}"))));
+    out.push(format!("may be started again when its outcome is unknown: {}", e.idempotent));
     out.push(format!("environment {}", plan.environment.as_ref().map_or("none", |e| e.as_str())));
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_changed_places_or_came_twice_are_told() {
+        let text = |lines: &[&str]| lines.iter().map(|l| (*l).to_owned()).collect::<Vec<_>>();
+        let before = text(&["stop", "remove", "start"]);
+        assert_eq!(compared(&before, &before), []);
+        let swapped = compared(&before, &text(&["remove", "stop", "start"]));
+        assert_eq!(swapped.len(), 2, "{swapped:?}");
+        let twice = compared(&before, &text(&["stop", "remove", "remove", "start"]));
+        assert_eq!(twice, [Change::Added("remove".to_owned())]);
+    }
 }
