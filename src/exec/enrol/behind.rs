@@ -7,14 +7,12 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
-
-use tokio::io::AsyncWriteExt as _;
 
 use super::{EnrolError, HostKey};
 use crate::domain::ids::HostName;
 use crate::exec::Target;
+use crate::exec::ssh::agent::fed;
 
 /// One connection a kind of key, each through every jump host.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,26 +71,9 @@ pub(super) async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
     let folder = Folder::make().map_err(|e| none(&e.to_string()))?;
     let found = folder.0.join("found");
     let config = write(&folder.0, target, &found).map_err(|e| none(&e.to_string()))?;
-    let mut child = tokio::process::Command::new("ssh-agent")
-        .args(["sh", "-c", ASK, "sh"])
-        .arg(&config)
-        // A key with a passphrase fails at once instead of asking somebody.
-        .env("SSH_ASKPASS_REQUIRE", "force")
-        .env("SSH_ASKPASS", "/bin/false")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(broken)?;
-    let mut text = zeroize::Zeroizing::new(key.expose().replace("\r\n", "\n"));
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    if let Some(mut stdin) = child.stdin.take() {
-        // What is wrong with the key, ssh-add says by its exit code.
-        let _ = stdin.write_all(text.as_bytes()).await;
-    }
+    let mut command = tokio::process::Command::new("ssh-agent");
+    command.args(["sh", "-c", ASK, "sh"]).arg(&config);
+    let child = fed(&mut command, key).await.map_err(broken)?;
     let output = tokio::time::timeout(PATIENCE, child.wait_with_output())
         .await
         .map_err(|_| none("it took longer than a minute"))?

@@ -62,27 +62,9 @@ impl Agent {
 
     async fn add(&self, key: &SecretText) -> Result<(), AgentError> {
         let broken = |e: std::io::Error| AgentError::Program(e.to_string());
-        let mut child = Command::new("ssh-add")
-            .arg("-q")
-            .arg("-")
-            .env("SSH_AUTH_SOCK", &self.socket)
-            // A key with a passphrase fails at once instead of asking somebody.
-            .env("SSH_ASKPASS_REQUIRE", "force")
-            .env("SSH_ASKPASS", "/bin/false")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(broken)?;
-        let mut text = zeroize::Zeroizing::new(key.expose().replace("\r\n", "\n"));
-        if !text.ends_with('\n') {
-            text.push('\n');
-        }
-        if let Some(mut stdin) = child.stdin.take() {
-            // What is wrong with the key, ssh-add says by its exit code.
-            let _ = stdin.write_all(text.as_bytes()).await;
-        }
+        let mut command = Command::new("ssh-add");
+        command.arg("-q").arg("-").env("SSH_AUTH_SOCK", &self.socket);
+        let child = fed(&mut command, key).await.map_err(broken)?;
         let output = tokio::time::timeout(ANSWER, child.wait_with_output())
             .await
             .map_err(|_| AgentError::Program("ssh-add did not answer".to_owned()))?
@@ -98,4 +80,29 @@ impl Agent {
     pub(super) fn socket(&self) -> &Path {
         &self.socket
     }
+}
+
+/// Starts a program that reads a private key from its standard input, and hands it over. What is wrong with the key, the
+/// program says by its exit code.
+///
+/// # Errors
+/// When it cannot be started.
+pub(in crate::exec) async fn fed(command: &mut Command, key: &SecretText) -> std::io::Result<Child> {
+    let mut child = command
+        // A key with a passphrase fails at once instead of asking somebody.
+        .env("SSH_ASKPASS_REQUIRE", "force")
+        .env("SSH_ASKPASS", "/bin/false")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut text = zeroize::Zeroizing::new(key.expose().replace("\r\n", "\n"));
+    if !text.ends_with('\n') {
+        text.push('\n');
+    }
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(text.as_bytes()).await;
+    }
+    Ok(child)
 }

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::session::{Channel, NotOpened, Session, Shell};
 use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
-mod agent;
+pub(super) mod agent;
 mod config;
 mod pool;
 mod ready;
