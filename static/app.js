@@ -153,11 +153,13 @@
       if (following && up && lines.scrollHeight - top - lines.clientHeight > 24) setFollowing(false);
     });
 
-    // The line that was jumped to, as long as nobody scrolls away from it; else the first one in sight.
+    // The line that was jumped to, as long as it is in sight; else the first one that is. Where the lines are scrolled to
+    // says nothing: it moves by itself when parts are laid out.
     let reached = null;
     const place = () => {
-      if (reached && Math.abs(lines.scrollTop - reached.top) < 3) return reached.line;
       const box = lines.getBoundingClientRect();
+      const mark = reached?.getBoundingClientRect();
+      if (mark && mark.bottom > box.top && mark.top < box.bottom) return number(reached);
       const first = document.elementFromPoint(box.left + 20, Math.max(box.top, 0) + 12)?.closest?.(".ln");
       return first && lines.contains(first) ? number(first) - 1 : 0;
     };
@@ -167,8 +169,8 @@
       line.classList.add("at");
       // Twice: parts that were not laid out yet are about as tall as was thought, but not quite.
       for (let i = 0; i < 2; i += 1) lines.scrollTop += line.getBoundingClientRect().top - lines.getBoundingClientRect().top - 8;
-      reached = { line: number(line), top: lines.scrollTop };
-      say(`line ${reached.line}`);
+      reached = line;
+      say(`line ${number(line)}`);
     };
     // "Next" looks on this page first; what lies beyond it the server finds.
     for (const link of $$("[data-next]", log)) {
