@@ -40,3 +40,4 @@ mod story;
 mod surroundings;
 mod trouble;
 mod wakes;
+mod wrong_values;
