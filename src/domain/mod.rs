@@ -17,6 +17,7 @@ pub mod folding;
 pub mod ids;
 pub mod job;
 pub mod json;
+pub mod lease;
 pub mod mask;
 pub mod moment;
 pub mod node;

@@ -6,6 +6,7 @@ mod architecture;
 mod bucket;
 mod caps;
 mod client;
+mod clocks;
 mod command_line;
 mod commands;
 mod console;
