@@ -20,6 +20,7 @@ pub mod json;
 pub mod mask;
 pub mod moment;
 pub mod node;
+pub mod notice;
 pub mod option;
 pub mod plan;
 pub mod project;
