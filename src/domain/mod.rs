@@ -21,6 +21,7 @@ pub mod lease;
 pub mod mask;
 pub mod moment;
 pub mod node;
+pub mod notice;
 pub mod option;
 pub mod plan;
 pub mod project;
