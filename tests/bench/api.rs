@@ -10,7 +10,7 @@ use crate::http::Connection;
 use crate::server::{Server, command};
 
 /// Between two looks at a run: what looking costs the server should not count.
-const LOOK: Duration = Duration::from_millis(3);
+const LOOK: Duration = Duration::from_millis(10);
 /// No run here takes longer.
 const LONGEST: Duration = Duration::from_secs(180);
 
