@@ -10,6 +10,7 @@ use super::{App, random};
 use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{GroupName, UserName};
+use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::{sessions, sign_in, users};
@@ -30,6 +31,10 @@ pub struct AccountView {
     pub active: bool,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Where mail reaches them.
+    pub email: Option<MailAddress>,
+    /// Their account of Slack.
+    pub slack: Option<SlackAccount>,
 }
 
 impl App {
@@ -221,6 +226,8 @@ impl App {
                 administrator: u.administrator,
                 active: u.active,
                 created_at: u.created_at,
+                email: u.email,
+                slack: u.slack,
             })
             .collect())
     }

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
+use super::notices::about_request;
 use super::planning::{job_of, person};
 use super::record::Source;
 use super::standing::still_stands;
@@ -13,13 +14,14 @@ use crate::domain::approval::{
 };
 use crate::domain::digest::Digest;
 use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RunNumber, UserName};
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::Plan;
 use crate::domain::plan::difference::{Change, difference};
 use crate::domain::run::{self, RunEvent};
 use crate::domain::time::Timestamp;
 use crate::store::approvals::{self as rows, ApprovalRecord, SignatureRecord};
 use crate::store::runs;
-use crate::store::{Conn, StoreError, host_keys};
+use crate::store::{Conn, StoreError, host_keys, notices};
 
 /// A request as lists show it.
 #[derive(Debug, Clone)]
@@ -215,6 +217,8 @@ impl App {
                 };
                 if let Some(event) = event {
                     rows::set_state(c, &permit, id, record.state, decided.state, None, now)?;
+                    let (kind, by) = (NoticeKind::ApprovalDecided, Some(&actor_owned.principal));
+                    notices::add(c, &own, &about_request(&record, kind, Audience::Requester, by, &signature.reason), now)?;
                     let (to, _) = run::next(run.state, event, run.start_at, now)
                         .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
                     let reason = match event {
@@ -286,6 +290,7 @@ impl App {
             may_approve: self.authorize(actor, Permission::Approve, &resource).is_ok(),
             authenticated_at: match &actor.via {
                 Via::Session { authenticated_at } => Some(*authenticated_at),
+                Via::Chat { pressed_at } => Some(*pressed_at),
                 _ => None,
             },
         }
@@ -315,7 +320,7 @@ fn or_none(reason: &str) -> &str {
 }
 
 /// A stored request as the decision sees it.
-fn request_of(record: &ApprovalRecord, signatures: &[SignatureRecord]) -> Request {
+pub(super) fn request_of(record: &ApprovalRecord, signatures: &[SignatureRecord]) -> Request {
     let approvals = signatures.iter().filter(|s| s.verdict == Verdict::Approve);
     Request {
         state: record.state,
@@ -339,6 +344,7 @@ pub(crate) fn void(
     now: Timestamp,
 ) -> AppResult<()> {
     rows::set_state(c, own, record.id, record.state, RequestState::Void, Some(reason), now)?;
+    notices::add(c, own, &about_request(record, NoticeKind::ApprovalVoid, Audience::Requester, None, reason), now)?;
     let (to, _) = run::next(run.state, RunEvent::Voided, run.start_at, now)
         .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
     let change = runs::Change { from: run.state, to, reason: reason.to_owned(), fence: None };

@@ -15,8 +15,9 @@ use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{JobPath, KeyPath, ProjectName};
-use crate::domain::option::OptionKind;
+use crate::domain::option::{OptionKind, OptionSpec};
 use crate::domain::plan::Plan;
+use crate::domain::project::Channel;
 use crate::spec;
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
@@ -308,19 +309,14 @@ impl App {
         self.void_what_no_longer_stands(&catalogue, project).await
     }
 
-    /// Only who may use a secret may write a job that uses it: running the job then releases it to nobody new.
+    /// Only who may use a secret may write a job or a channel that uses it: running the job, or posting to the channel, then
+    /// releases it to nobody new.
     fn may_use_keys(&self, actor: &Actor, project: &ProjectName, one: &Wanted) -> AppResult<()> {
-        if one.kind != Kind::Job {
-            return Ok(());
-        }
-        let Ok(job) = spec::read_job(&one.source) else { return Ok(()) };
-        for option in &job.options {
-            if let OptionKind::Secret { storage: Some(path) } = &option.kind {
-                let resource = Resource::Key { project: project.clone(), path: KeyPath::clone(path) };
-                if self.authorize(actor, Permission::UseSecret, &resource).is_err() {
-                    let message = format!("The job uses the secret `{path}`, and you do not have `use_secret` on it.");
-                    return Err(AppError::forbidden("forbidden_secret", message));
-                }
+        for (what, path) in keys_used(project, one) {
+            let resource = Resource::Key { project: project.clone(), path: path.clone() };
+            if self.authorize(actor, Permission::UseSecret, &resource).is_err() {
+                let message = format!("The {what} uses the secret `{path}`, and you do not have `use_secret` on it.");
+                return Err(AppError::forbidden("forbidden_secret", message));
             }
         }
         Ok(())
@@ -449,5 +445,28 @@ impl From<RevisionRecord> for RevisionView {
             created_at: r.created_at,
             source: r.source,
         }
+    }
+}
+
+/// The secrets that a definition uses, each with what uses it.
+fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)> {
+    match one.kind {
+        Kind::Job => {
+            let options = spec::read_job(&one.source).map(|job| job.options).unwrap_or_default();
+            let stored = |option: &OptionSpec| match &option.kind {
+                OptionKind::Secret { storage: Some(path) } => Some(("job", path.clone())),
+                _ => None,
+            };
+            options.iter().filter_map(stored).collect()
+        }
+        Kind::Project => {
+            let channels = spec::read_project(project, &one.source).map(|p| p.channels).unwrap_or_default();
+            let key = |channel: Channel| match channel {
+                Channel::Chat { url: path, .. } | Channel::Webhook { secret: path, .. } => Some(("channel", path)),
+                Channel::Email { .. } => None,
+            };
+            channels.into_values().filter_map(key).collect()
+        }
+        Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule => Vec::new(),
     }
 }

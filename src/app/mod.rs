@@ -5,12 +5,14 @@
 
 pub mod access;
 pub mod accounts;
+pub mod addresses;
 pub mod approval_list;
 pub mod approvals;
 pub mod archive;
 pub mod audit;
 pub mod browse;
 pub mod catalogue;
+pub mod chat;
 pub mod clock;
 pub mod definitions;
 pub mod editing;
@@ -27,6 +29,7 @@ pub mod live;
 pub mod log;
 pub mod log_search;
 pub mod nodes;
+pub mod notices;
 pub mod own;
 pub mod password;
 pub mod pins;
@@ -78,6 +81,7 @@ pub struct App {
     reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     archive: std::sync::OnceLock<archive::Archive>,
     leases: std::sync::Mutex<LeaseWatch>,
+    chat: std::sync::OnceLock<chat::Chat>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -149,6 +153,7 @@ impl App {
             reach: std::sync::OnceLock::new(),
             archive: std::sync::OnceLock::new(),
             leases: std::sync::Mutex::default(),
+            chat: std::sync::OnceLock::new(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

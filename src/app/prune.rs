@@ -11,12 +11,16 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::store::{blobs, events, idempotency, log_archives, output, runs, sessions, sign_in};
+use crate::store::{blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses};
 
 /// How long the answer to an idempotency key is remembered.
 const KEYS: TimeDelta = TimeDelta::hours(24);
 /// How long ended sessions and counted failures are kept, for who looks into a break-in.
 const SIGN_INS: TimeDelta = TimeDelta::days(7);
+/// How long notices are kept, so that it can be seen which arrived.
+const NOTICES: TimeDelta = TimeDelta::days(30);
+/// How long presses of buttons are remembered: far longer than a signature holds.
+const PRESSES: TimeDelta = TimeDelta::hours(24);
 /// Runs that are removed in one transaction.
 const PIECE: u32 = 200;
 
@@ -29,7 +33,7 @@ pub struct Pruned {
     pub events: usize,
     /// Uploaded files and typed secrets.
     pub blobs: usize,
-    /// Sessions, counted failures, answers of idempotency keys.
+    /// Sessions, counted failures, answers of idempotency keys, notices.
     pub passing: usize,
 }
 
@@ -60,12 +64,15 @@ impl App {
         if let Some(longest) = kept.and_then(|days| days.into_iter().max()) {
             all.blobs = self.prune_blobs(now - TimeDelta::days(i64::from(longest))).await?;
         }
+        let permit = self.own_permit(Permission::Administer)?;
         all.passing = self
             .db
             .write(move |c| {
                 let keys = idempotency::prune(c, now - KEYS)?;
                 let old = sessions::prune(c, now - SIGN_INS)?;
-                Ok::<_, AppError>(keys + old + sign_in::prune_failures(c, now - SIGN_INS)?)
+                let told = notices::prune(c, &permit, now - NOTICES, 1_000)?
+                    + slack_presses::prune(c, &permit, now - PRESSES)?;
+                Ok::<_, AppError>(keys + old + told + sign_in::prune_failures(c, now - SIGN_INS)?)
             })
             .await?;
         Ok(all)

@@ -68,6 +68,7 @@ impl Recorder {
         let via = match &actor.via {
             Via::Token { id, .. } => Some(format!("token:{id}")),
             Via::Webhook { name } => Some(format!("webhook:{name}")),
+            Via::Chat { .. } => Some("slack".to_owned()),
             Via::Session { .. } | Via::CommandLine | Via::Engine => None,
         };
         if let (Some(via), Some(object)) = (via, detail.as_object_mut()) {

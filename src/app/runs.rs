@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
+use super::notices::about_request;
 use super::planning::{Prepared, RunRequest, job_of};
 use super::record::Source;
 pub use super::run_list::{RunFilter, RunPage};
@@ -15,13 +16,14 @@ use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
 use crate::domain::moment::Moment;
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::freeze::shown;
 use crate::domain::plan::{Origin, Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State};
 use crate::domain::template::{Scope, Template};
 use crate::domain::time::Timestamp;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, events};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, events, notices};
 
 /// A run as lists and pages show it.
 #[derive(Debug, Clone)]
@@ -164,6 +166,11 @@ impl App {
                         now,
                     )?;
                 }
+                if let Some(id) = approval {
+                    let asked = requests::get(c, id)?;
+                    let (kind, by) = (NoticeKind::ApprovalAsked, Some(&plan.requester));
+                    notices::add(c, &own, &about_request(&asked, kind, Audience::Signers, by, ""), now)?;
+                }
                 if let Origin::Webhook { event, .. } = &plan.origin {
                     // In the same transaction: a delivery that made a run is never decided again.
                     let (verdict, word) =
@@ -243,6 +250,9 @@ impl App {
                 {
                     let why = Some("The run was canceled.");
                     requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
+                    let (closed, by) = (requests::get(c, id)?, Some(&actor.principal));
+                    let void = about_request(&closed, NoticeKind::ApprovalVoid, Audience::Requester, by, &reason);
+                    notices::add(c, &permit, &void, now)?;
                 }
                 let detail = json!({ "from": run.state, "to": to });
                 let resource = format!("run:{number}");

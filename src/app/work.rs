@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::App;
 use super::error::{AppError, AppResult};
+use super::notices::{about_request, about_run};
 use super::planning::key_is_usable;
 use super::record::act;
 use super::standing::may_start;
@@ -14,13 +15,14 @@ use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
 use crate::domain::moment::Moment;
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::{Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, secrets};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, notices, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -133,6 +135,20 @@ impl App {
                     .map_err(|e| AppError::conflict("illegal_transition", e.to_string()))?;
                 let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: Some(claimed.fence) };
                 rows::transition(c, &permit, number, &change, now)?;
+                let told = if fits.is_ok() { channels_of(&catalogue, &run, State::Running) } else { Vec::new() };
+                if !told.is_empty() {
+                    let words = format!("#{number} {} has started", run.job_path);
+                    notices::add(
+                        c,
+                        &permit,
+                        &about_run(&run.project, number, NoticeKind::General, &told, &words),
+                        now,
+                    )?;
+                }
+                if let (Err(_), Some(id)) = (&fits, run.approval_id) {
+                    let (request, kind) = (requests::get(c, id)?, NoticeKind::ApprovalVoid);
+                    notices::add(c, &permit, &about_request(&request, kind, Audience::Requester, None, &reason), now)?;
+                }
                 let action = if fits.is_ok() { "run.started" } else { "run.voided" };
                 let detail = json!({ "digest": digest, "server": owner, "reason": reason });
                 let entry =
@@ -252,7 +268,7 @@ impl App {
     ) -> AppResult<()> {
         let permit = self.own_permit(Permission::Run)?;
         let now = self.clock.now();
-        let recorder = self.recorder();
+        let (recorder, catalogue) = (self.recorder(), self.known());
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
@@ -261,6 +277,15 @@ impl App {
                 }
                 finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
                 let state = rows::get(c, number)?.state;
+                let told = channels_of(&catalogue, &run, state);
+                if !told.is_empty() {
+                    notices::add(
+                        c,
+                        &permit,
+                        &about_run(&run.project, number, NoticeKind::RunEnded, &told, &reason),
+                        now,
+                    )?;
+                }
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
                 let entry =
                     act(&Principal::System, "engine", "run.ended", format!("run:{number}"), Some(&run.project), detail);
@@ -303,6 +328,13 @@ impl App {
                     finish(c, &permit, &run, None, event, &reason, now)?;
                     if let (RunEvent::Expired, Some(id)) = (event, run.approval_id) {
                         requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Expired, None, now)?;
+                        let (request, kind) = (requests::get(c, id)?, NoticeKind::ApprovalDecided);
+                        notices::add(
+                            c,
+                            &permit,
+                            &about_request(&request, kind, Audience::Requester, None, &reason),
+                            now,
+                        )?;
                     }
                     let state = rows::get(c, number)?.state;
                     let detail = json!({ "state": state, "reason": reason });
@@ -414,6 +446,17 @@ impl App {
 enum Taken {
     Start(Box<Assignment>),
     Gone,
+}
+
+/// The channels that the run's job, as it is now, has hear that it came to this state.
+fn channels_of(catalogue: &super::catalogue::Catalogue, run: &RunRecord, state: State) -> Vec<String> {
+    let job = catalogue.projects.get(&run.project).and_then(|p| p.jobs.get(&run.job_path));
+    let Some(notify) = job.map(|j| &j.job.notify) else { return Vec::new() };
+    match state {
+        State::Running => notify.on_start.clone(),
+        State::Succeeded => notify.on_success.clone(),
+        _ => notify.on_failure.clone(),
+    }
 }
 
 /// Moves a run by an event and writes the change.

@@ -50,7 +50,7 @@ pub(super) fn run(options: Options) -> Done {
         let event = scratch.0.join("pagerduty.json");
         fs::write(&event, project::EVENT).map_err(|e| unusable(&event, &e))?;
         out::line(&welcome(&url, &people, &data, &event, &hook_secret));
-        serve::serve(app, listener, serve::Stops::listen(), serve::Leaving::EndFirst).await?;
+        serve::serve(app, listener, None, serve::Stops::listen(), serve::Leaving::EndFirst).await?;
         out::note("the demo's data is gone");
         Ok(())
     })

@@ -17,6 +17,7 @@ mod key;
 mod limits;
 mod logs;
 mod node;
+mod notify;
 mod out;
 mod reach;
 mod remote;

@@ -9,9 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::limits::{self, OpenFiles};
-use super::{Done, Failure, Global, apply, folder, out, start};
+use super::{Done, Failure, Global, apply, folder, notify, out, start};
 use crate::app::App;
 use crate::engine::Engine;
+use crate::notify::Courier;
 
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -27,6 +28,8 @@ pub(super) struct Options {
     /// What this server does: answer people and programs, carry runs out, or both
     #[arg(long, value_enum, default_value = "all")]
     role: Role,
+    #[command(flatten)]
+    notify: notify::Options,
 }
 
 /// What a server does, where several share a database and a data folder.
@@ -53,17 +56,19 @@ pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info");
     #[cfg(debug_assertions)]
     super::die::when_told();
+    let courier = options.notify.courier()?;
     block_on(async move {
         if options.role == Role::Worker {
             let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
             out::line("Interlock carries runs out; it listens nowhere");
             let _sharing = app.share_wakes()?;
-            return work(app, Stops::listen()).await;
+            return work(app, courier, Stops::listen()).await;
         }
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let app = start::app(&global, &public_url).await?;
+        notify::install(&app, &courier);
         match &options.jobs {
             Some(dir) => first_definitions(&app, dir).await?,
             None => example_definitions(&app).await?,
@@ -80,7 +85,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
         if options.role == Role::Web {
             return answer(app, listener, stops).await.map(drop);
         }
-        serve(app, listener, stops, Leaving::GoOn).await
+        serve(app, listener, Some(courier), stops, Leaving::GoOn).await
     })
 }
 
@@ -118,7 +123,13 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 }
 
 /// Answers and carries runs out until the process is told to stop.
-pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stops: Stops, leaving: Leaving) -> Done {
+pub(super) async fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    courier: Option<Courier>,
+    stops: Stops,
+    leaving: Leaving,
+) -> Done {
     let limit = OpenFiles::raise();
     let wanted = limits::widest(&*app.catalogue().await?);
     if limit.nodes() < wanted {
@@ -130,7 +141,11 @@ pub(super) async fn serve(app: Arc<App>, listener: TcpListener, stops: Stops, le
         ));
     }
     let (executors, ssh) = start::executors(&app)?;
-    let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
+    let engine = Engine::new(Arc::clone(&app), executors);
+    let engine = Arc::new(match courier {
+        Some(courier) => engine.telling(courier),
+        None => engine,
+    });
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
     let ended = answer(app, listener, stops).await;
@@ -164,9 +179,9 @@ async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Resul
 }
 
 /// Carries runs out until the process is told to stop.
-async fn work(app: Arc<App>, mut stops: Stops) -> Done {
+async fn work(app: Arc<App>, courier: Courier, mut stops: Stops) -> Done {
     let (executors, ssh) = start::executors(&app)?;
-    let engine = Arc::new(Engine::new(Arc::clone(&app), executors));
+    let engine = Arc::new(Engine::new(Arc::clone(&app), executors).telling(courier));
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
     stops.told().await;

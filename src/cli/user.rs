@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::{Done, Failure, Format, Global, out, start};
 use crate::domain::ids::{GroupName, UserName};
+use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::secret::SecretText;
 
 #[derive(Debug, Subcommand)]
@@ -44,6 +45,20 @@ pub(super) enum Command {
         /// Their user name
         name: String,
     },
+    /// Say where mail reaches a person, or that it does not
+    Email {
+        /// Their user name
+        name: String,
+        /// The address; none without it
+        address: Option<String>,
+    },
+    /// Say which account of Slack is a person's, or that none is; whoever holds it signs in their name
+    Slack {
+        /// Their user name
+        name: String,
+        /// The ids of workspace and member, as T024BE7LD/U2147483697; none without it
+        account: Option<String>,
+    },
     /// List people
     List,
 }
@@ -76,6 +91,26 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
             let name = UserName::parse(&name)?;
             app.set_active(&actor, name.clone(), true, "cli").await?;
             out::done(global, &format!("{name} can sign in again"), &json!({ "name": name, "done": "activated" }));
+        }
+        Command::Email { name, address } => {
+            let name = UserName::parse(&name)?;
+            let email = address.as_deref().map(MailAddress::parse).transpose()?;
+            app.set_email(&actor, name.clone(), email, "cli").await?;
+            out::done(
+                global,
+                &format!("set the mail address of {name}"),
+                &json!({ "name": name, "done": "email_set" }),
+            );
+        }
+        Command::Slack { name, account } => {
+            let name = UserName::parse(&name)?;
+            let slack = account.as_deref().map(SlackAccount::parse).transpose()?;
+            app.set_slack(&actor, name.clone(), slack, "cli").await?;
+            out::done(
+                global,
+                &format!("set the Slack account of {name}"),
+                &json!({ "name": name, "done": "slack_set" }),
+            );
         }
         Command::List => {
             let accounts = app.accounts(&actor).await?;

@@ -10,6 +10,18 @@ pub fn token() -> Option<String> {
     read("INTERLOCK_TOKEN")
 }
 
+/// The password at the mail server, from `INTERLOCK_SMTP_PASSWORD`.
+#[must_use]
+pub fn smtp_password() -> Option<String> {
+    read("INTERLOCK_SMTP_PASSWORD")
+}
+
+/// What Slack signs presses of buttons with, from `INTERLOCK_SLACK_SIGNING_SECRET`.
+#[must_use]
+pub fn slack_signing_secret() -> Option<String> {
+    read("INTERLOCK_SLACK_SIGNING_SECRET")
+}
+
 /// What to log, from `INTERLOCK_LOG`: `info`, `debug`, `interlock::engine=debug`.
 #[must_use]
 pub fn log_filter() -> Option<String> {

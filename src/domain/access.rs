@@ -76,6 +76,8 @@ pub enum Via {
     Session { authenticated_at: Timestamp },
     /// An API token, narrowed to these permissions if there are any.
     Token { id: String, scopes: Option<BTreeSet<Permission>> },
+    /// A button in a chat, pressed by somebody whose account there an administrator has named; when.
+    Chat { pressed_at: Timestamp },
     /// The command line on the data folder.
     CommandLine,
     /// A verified webhook delivery.
@@ -107,7 +109,7 @@ impl Actor {
     /// Whether this is a person in front of a screen: only they may sign.
     #[must_use]
     pub fn is_person(&self) -> bool {
-        matches!((&self.principal, &self.via), (Principal::User(_), Via::Session { .. }))
+        matches!((&self.principal, &self.via), (Principal::User(_), Via::Session { .. } | Via::Chat { .. }))
     }
 
     /// Whether this is a program with somebody's API token.

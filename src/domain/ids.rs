@@ -18,7 +18,7 @@ pub struct BadId {
 }
 
 impl BadId {
-    pub(super) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
+    pub(in crate::domain) fn new(what: &'static str, given: &str, rule: &'static str) -> Self {
         let mut short: String = given.chars().take(80).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         if given.chars().count() > 80 {
             short.push('…');

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::approval::ApprovalPolicy;
 use super::ids::{Environment, PolicyName, ProjectName};
+use super::notice::address::MailAddress;
 
 /// `project.yaml`, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +19,8 @@ pub struct Project {
     pub approvals: BTreeMap<PolicyName, ApprovalPolicy>,
     /// Notification channels by name.
     pub channels: BTreeMap<String, Channel>,
+    /// Which of them hear of what.
+    pub notify: Notify,
     /// Days that runs and events are kept; `None` keeps them for good.
     pub retention_days: Option<u32>,
     /// Whether jobs without nodes may run on the machine that Interlock runs on.
@@ -30,11 +33,29 @@ pub struct Project {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Channel {
     /// Mail to these addresses.
-    Email { to: Vec<String> },
+    Email { to: Vec<MailAddress> },
     /// A chat's incoming webhook; the address is a secret of the key store.
     Chat { flavour: String, url: super::ids::KeyPath },
     /// A signed webhook (Standard Webhooks).
     Webhook { url: String, secret: super::ids::KeyPath },
+}
+
+/// The word for mail to each person at their own address.
+pub const MAIL: &str = "mail";
+
+/// Which channels hear of what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notify {
+    /// Channels that hear of approval requests and what becomes of them; [`MAIL`] is mail to each person whom it is for.
+    pub approvals: Vec<String>,
+    /// Whether requests in Slack have a button that approves.
+    pub slack_buttons: bool,
+}
+
+impl Default for Notify {
+    fn default() -> Self {
+        Self { approvals: vec![MAIL.to_owned()], slack_buttons: false }
+    }
 }
 
 impl Project {
@@ -51,6 +72,7 @@ impl Project {
             environments,
             approvals: BTreeMap::new(),
             channels: BTreeMap::new(),
+            notify: Notify::default(),
             retention_days: None,
             local_execution: false,
             production_sources: Vec::new(),

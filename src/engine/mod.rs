@@ -9,6 +9,7 @@ mod carried;
 mod cell;
 mod insist;
 mod keeper;
+mod notices;
 mod output;
 mod target;
 mod words;
@@ -25,6 +26,7 @@ use crate::app::App;
 use crate::app::error::AppResult;
 use crate::domain::ids::RunNumber;
 use crate::exec::Executor;
+use crate::notify::Courier;
 
 /// How executors reach nodes.
 #[derive(Clone)]
@@ -45,6 +47,7 @@ pub struct Engine {
     only: Option<RunNumber>,
     most: usize,
     look: Duration,
+    courier: Option<Courier>,
 }
 
 /// How many runs a server carries out at once.
@@ -65,6 +68,7 @@ impl Engine {
             only: None,
             most: MOST_RUNS,
             look: LOOK,
+            courier: None,
         }
     }
 
@@ -73,6 +77,24 @@ impl Engine {
     pub fn looking_every(mut self, look: Duration) -> Self {
         self.look = look;
         self
+    }
+
+    /// An engine that tells people of what happens as well.
+    #[must_use]
+    pub fn telling(mut self, courier: Courier) -> Self {
+        self.courier = Some(courier);
+        self
+    }
+
+    /// Tells people what is to be told now, once. How much was done.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn tell(&self) -> AppResult<usize> {
+        match &self.courier {
+            Some(courier) => notices::tell(&self.app, courier).await,
+            None => Ok(0),
+        }
     }
 
     /// An engine that takes only one run.
@@ -129,6 +151,9 @@ impl Engine {
         let mut beside = JoinSet::new();
         if self.app.archive().is_some() {
             beside.spawn(archive::keep(Arc::clone(&self.app)));
+        }
+        if let Some(courier) = self.courier.clone() {
+            beside.spawn(notices::keep(Arc::clone(&self.app), courier));
         }
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));

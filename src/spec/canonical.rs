@@ -9,7 +9,7 @@ use crate::domain::criteria::Criteria;
 use crate::domain::job::{Dispatch, Job, NodeDispatch, StepAction, WhenBusy};
 use crate::domain::node::Node;
 use crate::domain::option::{OptionKind, OptionSpec};
-use crate::domain::project::{Channel, Project};
+use crate::domain::project::{Channel, Notify, Project};
 use crate::domain::template::Template;
 use crate::domain::webhook::{Missing, Mode, VerifyKind, Webhook};
 
@@ -150,23 +150,35 @@ fn verify_kind(kind: &VerifyKind) -> Value {
     }
 }
 
+/// Named only where it is not as usual, so that the digests of all projects from before it existed still hold.
+fn with_notify(notify: &Notify, mut value: Value) -> Value {
+    if let (false, Some(fields)) = (*notify == Notify::default(), value.as_object_mut()) {
+        let told = json!({"approvals": notify.approvals, "slack_buttons": notify.slack_buttons});
+        fields.insert("notify".to_owned(), told);
+    }
+    value
+}
+
 impl Canonical for Project {
     fn canonical(&self) -> Value {
         let channel = |channel: &Channel| match channel {
-            Channel::Email { to } => json!({"email": to}),
+            Channel::Email { to } => json!({"email": to.iter().map(ToString::to_string).collect::<Vec<_>>()}),
             Channel::Chat { flavour, url } => json!({"chat": flavour, "url": url}),
             Channel::Webhook { url, secret } => json!({"webhook": url, "secret": secret}),
         };
-        json!({
-            "name": self.name,
-            "description": self.description,
-            "environments": self.environments,
-            "approvals": self.approvals.values().collect::<Vec<_>>(),
-            "channels": self.channels.iter().map(|(name, c)| (name.clone(), channel(c))).collect::<serde_json::Map<_, _>>(),
-            "retention_days": self.retention_days,
-            "local_execution": self.local_execution,
-            "production_sources": self.production_sources,
-        })
+        with_notify(
+            &self.notify,
+            json!({
+                "name": self.name,
+                "description": self.description,
+                "environments": self.environments,
+                "approvals": self.approvals.values().collect::<Vec<_>>(),
+                "channels": self.channels.iter().map(|(name, c)| (name.clone(), channel(c))).collect::<serde_json::Map<_, _>>(),
+                "retention_days": self.retention_days,
+                "local_execution": self.local_execution,
+                "production_sources": self.production_sources,
+            }),
+        )
     }
 }
 

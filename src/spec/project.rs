@@ -29,6 +29,9 @@ pub(super) fn read(default_name: &ProjectName, node: &Node, report: &mut Report<
     if let Some(node) = fields.optional("channels") {
         project.channels = channels::read(node, report).unwrap_or_default();
     }
+    if let Some(node) = fields.optional("notify") {
+        project.notify = channels::read_notify(node, report).unwrap_or_default();
+    }
     if let Some(node) = fields.optional("retention") {
         project.retention_days = retention(node, report);
     }

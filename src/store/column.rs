@@ -17,6 +17,7 @@ use crate::domain::ids::{
     ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId, OptionName,
     ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
+use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::Origin;
 use crate::domain::run::{State, StepState};
@@ -83,6 +84,8 @@ reads_text! {
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();
     EventId, "an event id", |t| EventId::parse(t).ok();
     NoticeId, "a notice id", |t| NoticeId::parse(t).ok();
+    MailAddress, "a mail address", |t| MailAddress::parse(t).ok();
+    SlackAccount, "an account of Slack", |t| SlackAccount::parse(t).ok();
     NoticeKind, "a kind of notice", NoticeKind::parse;
     State, "a run's state", State::parse;
     StepState, "a step's state", StepState::parse;

@@ -39,6 +39,7 @@ pub mod runs;
 pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
+pub mod slack_presses;
 pub mod tokens;
 pub mod users;
 pub mod vault;

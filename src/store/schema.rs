@@ -25,6 +25,8 @@ diesel::table! {
         active -> Bool,
         created_at -> Timestamp,
         password_changed_at -> Nullable<Timestamp>,
+        email -> Nullable<Text>,
+        slack -> Nullable<Text>,
     }
 }
 
@@ -363,6 +365,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    slack_presses (digest) {
+        digest -> Text,
+        pressed_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(notice_deliveries -> notices (notice));
 diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
@@ -392,6 +401,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     log_archives,
     notices,
     notice_deliveries,
+    slack_presses,
     pinned_jobs,
     webhook_tokens,
     events,

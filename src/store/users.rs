@@ -6,6 +6,7 @@ use diesel::prelude::*;
 
 use crate::domain::access::Permit;
 use crate::domain::ids::{GroupName, UserName};
+use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::time::Timestamp;
 
 use super::column::{Json, MaybeStamp, Stamp, json, stamp};
@@ -36,6 +37,10 @@ pub struct UserRecord {
     /// When the password was last set.
     #[diesel(deserialize_as = MaybeStamp)]
     pub password_changed_at: Option<Timestamp>,
+    /// Where mail reaches them.
+    pub email: Option<MailAddress>,
+    /// Their account of Slack, as an administrator said.
+    pub slack: Option<SlackAccount>,
 }
 
 impl std::fmt::Debug for UserRecord {
@@ -124,6 +129,51 @@ pub fn set_password(
     permit::account(permit, name)?;
     let change = (users::password_hash.eq(hash), users::password_changed_at.eq(stamp(now)));
     changed(diesel::update(users::table.find(name.as_str())).set(change).execute(c)?, name)
+}
+
+/// Sets where mail reaches the person, or that it does not.
+///
+/// # Errors
+/// As [`set_password`].
+pub fn set_email(
+    c: &mut Conn,
+    permit: &Permit,
+    name: &UserName,
+    email: Option<&MailAddress>,
+) -> Result<(), StoreError> {
+    permit::account(permit, name)?;
+    let change = users::email.eq(email.map(MailAddress::as_str));
+    changed(diesel::update(users::table.find(name.as_str())).set(change).execute(c)?, name)
+}
+
+/// Says which account of Slack is the person's, or that none is.
+///
+/// # Errors
+/// As [`set_groups`], as whoever holds that account signs in the person's name; [`StoreError::Conflict`] when it is
+/// somebody else's already.
+pub fn set_slack(
+    c: &mut Conn,
+    permit: &Permit,
+    name: &UserName,
+    slack: Option<&SlackAccount>,
+) -> Result<(), StoreError> {
+    permit::system(permit)?;
+    if let Some(account) = slack
+        && let Some(holder) = by_slack(c, account)?.filter(|holder| holder.name != *name)
+    {
+        return Err(StoreError::conflict(format!("the Slack account {account} is that of {} already", holder.name)));
+    }
+    let change = users::slack.eq(slack.map(SlackAccount::as_str));
+    changed(diesel::update(users::table.find(name.as_str())).set(change).execute(c)?, name)
+}
+
+/// The person whose account of Slack this is.
+///
+/// # Errors
+/// Those of the database.
+pub fn by_slack(c: &mut Conn, account: &SlackAccount) -> Result<Option<UserRecord>, StoreError> {
+    let theirs = users::table.filter(users::slack.eq(account.as_str()));
+    Ok(theirs.select(UserRecord::as_select()).first(c).optional()?)
 }
 
 /// Sets the groups.

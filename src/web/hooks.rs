@@ -15,6 +15,22 @@ use crate::domain::ids::{EventId, RunNumber};
 
 /// `POST /hooks/{address}`: 202 once the delivery is stored for good and decided.
 pub async fn deliver(call: Call) -> Answer {
+    let headers = headers(&call);
+    let accepted = call.app.deliver(&call.part("address"), &headers, &call.body, &call.source).await?;
+    let Accepted { event, run, verdict, detail, duplicate } = accepted;
+    Ok(HttpResponse::Accepted().json(Told { detail, duplicate, event, run, verdict }))
+}
+
+/// `POST /hooks/slack/actions`: a press of a button. What is said back is for whoever pressed it.
+pub async fn pressed(call: Call) -> Answer {
+    let text = call.app.pressed(&headers(&call), &call.body).await?;
+    if text.is_empty() {
+        return Ok(HttpResponse::Ok().finish());
+    }
+    Ok(HttpResponse::Ok().json(json!({ "response_type": "ephemeral", "replace_original": false, "text": text })))
+}
+
+fn headers(call: &Call) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in call.request.headers() {
         let Ok(value) = value.to_str() else { continue };
@@ -24,9 +40,7 @@ pub async fn deliver(call: Call) -> Answer {
             .and_modify(|known| *known = String::new())
             .or_insert_with(|| value.to_owned());
     }
-    let accepted = call.app.deliver(&call.part("address"), &headers, &call.body, &call.source).await?;
-    let Accepted { event, run, verdict, detail, duplicate } = accepted;
-    Ok(HttpResponse::Accepted().json(Told { detail, duplicate, event, run, verdict }))
+    headers
 }
 
 /// What a sender is told.

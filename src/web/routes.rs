@@ -110,6 +110,7 @@ pub(crate) use to;
 const COMMON: &[Route] = &[
     // First, as it is asked for most.
     api("POST", "/hooks/{address}", Guard::OwnProof, to!(hooks::deliver)),
+    api("POST", "/hooks/slack/actions", Guard::OwnProof, to!(hooks::pressed)),
     page("GET", "/static/{name:.+}", Guard::Public, to!(assets::file)),
     api("GET", "/healthz", Guard::Public, to!(hooks::health)),
     api("GET", "/readyz", Guard::Public, to!(hooks::ready)),

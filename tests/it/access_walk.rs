@@ -38,6 +38,8 @@ const DECISION: &str = r#"{"decision": "approve", "reason": "x", "digest": "0000
 fn call_of(route: &Route) -> Call {
     match (route.method, route.path) {
         ("GET", _) | ("DELETE", "/api/v1/session") => Call::Plain,
+        ("POST", "/hooks/slack/actions") => Call::Form("payload=%7B%7D"),
+        ("POST", "/settings/email") => Call::Form("email=walk%40example.com"),
         ("POST", "/hooks/{address}") => Call::Json("{}"),
         ("POST", "/api/v1/session") => Call::Json(r#"{"user": "nobody", "password": "wrong password!"}"#),
         ("POST", "/api/v1/projects/{project}/jobs/{job:.+}/runs") => Call::Json(r#"{"reason": "walk"}"#),

@@ -1,5 +1,9 @@
 //! What people are told: what happened, who is to hear of it, and when a delivery that failed is tried again.
 
+pub mod address;
+pub mod letter;
+pub mod message;
+pub mod press;
 mod retry;
 
 use std::fmt;

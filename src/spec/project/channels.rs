@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::domain::ids::KeyPath;
-use crate::domain::project::Channel;
+use crate::domain::notice::address::MailAddress;
+use crate::domain::project::{Channel, MAIL, Notify};
 use crate::spec::fields::Fields;
-use crate::spec::report::Report;
+use crate::spec::report::{Refers, Report};
 use crate::spec::yaml::Node;
 
 const KINDS: [&str; 5] = ["email", "slack", "teams", "mattermost", "webhook"];
@@ -14,6 +15,10 @@ const KINDS: [&str; 5] = ["email", "slack", "teams", "mattermost", "webhook"];
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<String, Channel>> {
     let mut out = BTreeMap::new();
     for entry in report.read_map(node, "channels")? {
+        if entry.key == MAIL {
+            let message = format!("`{MAIL}` cannot name a channel: it is the mail to each person");
+            report.error("bad_value", entry.key_span, message, Some("give the channel another name"));
+        }
         if let Some(channel) = read_one(&entry.key, &entry.node, report) {
             out.insert(entry.key.clone(), channel);
         }
@@ -49,7 +54,7 @@ fn read_one(name: &str, node: &Node, report: &mut Report<'_>) -> Option<Channel>
     channel
 }
 
-fn addresses(node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
+fn addresses(node: &Node, report: &mut Report<'_>) -> Option<Vec<MailAddress>> {
     let texts = report.read_texts(node, "to")?;
     if texts.is_empty() {
         report.error("empty_list", node.span, "`to` is empty", Some("write `to: [oncall@example.com]`"));
@@ -57,11 +62,8 @@ fn addresses(node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
     }
     let mut out = Vec::with_capacity(texts.len());
     for (text, span) in texts {
-        let good =
-            text.split_once('@').is_some_and(|(who, at)| !who.is_empty() && at.contains('.') && !at.contains('@'))
-                && !text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ','));
-        if good {
-            out.push(text);
+        if let Ok(address) = MailAddress::parse(&text) {
+            out.push(address);
         } else {
             report.error(
                 "bad_value",
@@ -89,4 +91,29 @@ fn address(node: &Node, report: &mut Report<'_>) -> Option<String> {
         Some("write it with its scheme, as `https://example.com/hook`"),
     );
     None
+}
+
+/// Reads `notify:`.
+pub(super) fn read_notify(node: &Node, report: &mut Report<'_>) -> Option<Notify> {
+    let mut fields = Fields::open(node, "`notify`", report)?;
+    let approvals = fields.optional("approvals").and_then(|n| names(n, report));
+    let buttons = fields.optional("slack_buttons").and_then(|n| report.read_boolean(n, "slack_buttons"));
+    fields.finish(report);
+    let usual = Notify::default();
+    Some(Notify {
+        approvals: approvals.unwrap_or(usual.approvals),
+        slack_buttons: buttons.unwrap_or(usual.slack_buttons),
+    })
+}
+
+fn names(node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
+    let texts = report.read_texts(node, "approvals")?;
+    let mut out = Vec::with_capacity(texts.len());
+    for (text, span) in texts {
+        if text != MAIL {
+            report.refer(Refers::Channel(text.clone()), span);
+        }
+        out.push(text);
+    }
+    Some(out)
 }

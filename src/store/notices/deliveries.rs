@@ -198,6 +198,20 @@ pub fn failed(
     Ok(())
 }
 
+/// Deliveries that failed and are tried again, the next one first.
+///
+/// # Errors
+/// Those of the database.
+pub fn troubled(c: &mut Conn, wanted: u32) -> Result<Vec<DeliveryRecord>, StoreError> {
+    Ok(rows::table
+        .filter(rows::state.eq(DeliveryState::Waiting.as_str()))
+        .filter(rows::error.ne(""))
+        .order((rows::next_at, rows::notice, rows::channel, rows::recipient))
+        .limit(limit(wanted))
+        .select(DeliveryRecord::as_select())
+        .load(c)?)
+}
+
 /// Deliveries that were given up, the last one first.
 ///
 /// # Errors

@@ -20,7 +20,7 @@ use crate::domain::time::Timestamp;
 
 pub use deliveries::{
     After, DeliveryRecord, DeliveryState, Target, claim as claim_delivery, due as due_deliveries, failed, get_delivery,
-    list_failed, of_notice, sent, unneeded, wait_until,
+    list_failed, of_notice, sent, troubled as troubled_deliveries, unneeded, wait_until,
 };
 
 words! {
@@ -201,6 +201,33 @@ pub fn not_addressed(
         None => diesel::update(own).set(change).execute(c)?,
     };
     Ok(())
+}
+
+/// Notices whose recipients could not be found out so far, the next to be tried first.
+///
+/// # Errors
+/// Those of the database.
+pub fn troubled(c: &mut Conn, wanted: u32) -> Result<Vec<NoticeRecord>, StoreError> {
+    Ok(notices::table
+        .filter(notices::state.eq(NoticeState::Waiting.as_str()))
+        .filter(notices::error.ne(""))
+        .order((notices::next_at, notices::id))
+        .limit(limit(wanted))
+        .select(NoticeRecord::as_select())
+        .load(c)?)
+}
+
+/// Notices that were given up without finding anybody, the last one first.
+///
+/// # Errors
+/// Those of the database.
+pub fn unaddressed(c: &mut Conn, wanted: u32) -> Result<Vec<NoticeRecord>, StoreError> {
+    Ok(notices::table
+        .filter(notices::state.eq(NoticeState::Failed.as_str()))
+        .order((notices::next_at.desc(), notices::id.desc()))
+        .limit(limit(wanted))
+        .select(NoticeRecord::as_select())
+        .load(c)?)
 }
 
 /// Removes notices from before a time, with their deliveries, at most so many; how many.

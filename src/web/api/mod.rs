@@ -5,6 +5,7 @@ pub mod audit;
 pub mod events;
 pub mod jobs;
 pub mod log;
+pub mod notices;
 pub mod openapi;
 mod operations;
 pub mod rules;
@@ -40,5 +41,6 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
+    api("GET", "/api/v1/notices/undelivered", Guard::System(Permission::Administer), to!(notices::undelivered)),
     api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),
 ];

@@ -32,6 +32,10 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body("application/json", "Anything")),
             ..operation("deliver", "Deliver to a webhook by its name or its token", (202, Some("Accepted")))
         },
+        ("POST", "/hooks/slack/actions") => Operation {
+            request: Some(Body("application/x-www-form-urlencoded", "Anything")),
+            ..operation("pressButton", "Take a press of a button in Slack, signed by Slack", (200, Some("Pressed")))
+        },
         ("POST", "/api/v1/session") => Operation {
             request: Some(Body(JSON, "Credentials")),
             ..operation("openSession", "Sign in; sets the cookie", (200, Some("OpenedSession")))
@@ -124,6 +128,10 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             ],
             ..operation("listAudit", "Entries of the record, newest first", (200, Some("AuditList")))
         },
+        ("GET", "/api/v1/notices/undelivered") => {
+            let summary = "Notices that did not arrive, for who administers the installation";
+            operation("listUndelivered", summary, (200, Some("UndeliveredList")))
+        }
         ("GET", "/api/v1/openapi.json") => operation("describe", "This document", (200, Some("Anything"))),
         _ => return None,
     })
@@ -188,6 +196,12 @@ pub(super) fn schemas() -> Value {
         "Rule": object(&["project", "pack", "name"], json!({
             "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
             "action": text(), "revision": whole(), "digest": text() })),
+        "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
+            "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
+            "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
+            "error": text(), "time": time(), "next_try": maybe_time() })),
+        "Pressed": object(&["response_type", "text"], json!({
+            "response_type": text(), "replace_original": flag(), "text": text() })),
         "AuditEntry": object(&["seq", "time", "actor", "action", "resource", "hash"], json!({
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
             "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
@@ -201,6 +215,7 @@ pub(super) fn schemas() -> Value {
             ("EventList", "Event"),
             ("RuleList", "Rule"),
             ("AuditList", "AuditEntry"),
+            ("UndeliveredList", "Undelivered"),
         ] {
             let properties = json!({ "items": { "type": "array", "items": reference(item) }, "next": maybe_text() });
             schemas.insert(list.to_owned(), object(&["items", "next"], properties));

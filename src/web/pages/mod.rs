@@ -18,6 +18,7 @@ pub mod job_form;
 pub mod jobs;
 pub mod keys;
 pub mod nodes;
+pub mod notices;
 pub mod people;
 pub mod pin;
 pub mod plan;
@@ -79,6 +80,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::page)),
     page("GET", "/settings", Guard::SignedIn, to!(settings::page)),
     page("POST", "/settings/password", Guard::Needs(Permission::Edit, On::Account), to!(settings::password)),
+    page("POST", "/settings/email", Guard::Needs(Permission::Edit, On::Account), to!(notices::own_email)),
     page("POST", "/settings/tokens", Guard::Needs(Permission::Edit, On::Account), to!(settings::make_token)),
     page("POST", "/settings/tokens/revoke", Guard::Needs(Permission::Edit, On::Account), to!(settings::revoke_token)),
     page("POST", "/settings/sessions/end", Guard::Needs(Permission::Edit, On::Account), to!(settings::end_session)),

@@ -22,7 +22,7 @@ async fn add_one(call: &Call) -> AppResult<()> {
     call.app.add_user(call.actor()?, name, groups, administrator, password, &call.source).await
 }
 
-/// `POST /settings/people/change`: groups, or whether they may sign in.
+/// `POST /settings/people/change`: groups, where they are reached, or whether they may sign in.
 pub async fn change(call: Call) -> Answer {
     back(&call, change_one(&call).await, "changed").await
 }
@@ -31,6 +31,8 @@ async fn change_one(call: &Call) -> AppResult<()> {
     let name = UserName::parse(call.form.text("name").unwrap_or_default())?;
     let actor = call.actor()?;
     match call.form.text("do") {
+        Some("email") => super::notices::set_email(call, name).await,
+        Some("slack") => super::notices::set_slack(call, name).await,
         Some("groups") => call.app.set_groups(actor, name, groups(call)?, &call.source).await,
         Some(_) if actor.principal.short() == name.as_str() => Err(AppError::conflict(
             "own_account",

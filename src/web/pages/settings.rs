@@ -5,6 +5,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::health::{self, Line};
+use super::notices::{self, Lost};
 use super::words;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::domain::access::Permission;
@@ -37,6 +38,8 @@ struct SessionRow {
 struct Person {
     name: String,
     groups: String,
+    email: String,
+    slack: String,
     administrator: bool,
     active: bool,
     me: bool,
@@ -60,6 +63,8 @@ struct Settings {
     sessions: Vec<SessionRow>,
     people: Option<Vec<Person>>,
     health: Option<Vec<Line>>,
+    email: String,
+    lost: Option<Vec<Lost>>,
 }
 
 /// `GET /settings`.
@@ -171,6 +176,8 @@ async fn show(call: &Call, refusal: Option<&Refusal>, fresh: Option<FreshToken>)
             .collect(),
         people: people(call).await?,
         health: health::lines(call).await?,
+        email: call.app.own_email(actor).await?.as_ref().map(ToString::to_string).unwrap_or_default(),
+        lost: notices::lost(call).await?,
         chrome: chrome::of(call, "/settings").await,
     };
     Ok(render(refusal.map_or(StatusCode::OK, status_of), &page))
@@ -197,6 +204,8 @@ async fn people(call: &Call) -> AppResult<Option<Vec<Person>>> {
     let all = call.app.accounts(actor).await?;
     let person = |a: crate::app::accounts::AccountView| Person {
         me: actor.principal.short() == a.name.as_str(),
+        email: a.email.as_ref().map(ToString::to_string).unwrap_or_default(),
+        slack: a.slack.as_ref().map(ToString::to_string).unwrap_or_default(),
         name: a.name.to_string(),
         groups: a.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         administrator: a.administrator,
@@ -208,6 +217,7 @@ async fn people(call: &Call) -> AppResult<Option<Vec<Person>>> {
 fn done(call: &Call) -> Option<&'static str> {
     match call.query("done")?.as_str() {
         "password" => Some("Your password is changed; every other session of yours has ended."),
+        "email" => Some("Your mail address is saved."),
         "revoked" => Some("The token is revoked and does not work any more."),
         "ended" => Some("The session has ended."),
         "added" => Some("The account is made. Give them a role in access.yaml."),

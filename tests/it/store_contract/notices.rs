@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use interlock::domain::access::{Permission, Principal};
+use interlock::domain::digest::Digest;
 use interlock::domain::ids::{ApprovalId, NoticeId, ProjectName, RunNumber};
 use interlock::domain::notice::{Audience, NoticeKind};
 use interlock::store::notices::{self, DeliveryState, NewNotice, NoticeState, Target};
@@ -196,5 +197,20 @@ async fn of_many_who_want_a_delivery_one_gets_it() {
             got += usize::from(one.await.unwrap().unwrap());
         }
         assert_eq!(got, 1, "{}", fresh.name);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_press_is_taken_once_and_forgotten_when_it_is_old() {
+    use interlock::store::slack_presses::{prune, take};
+    for fresh in both() {
+        let db = &fresh.db;
+        let one = |n: u8| move |c: &mut interlock::store::Conn| take(c, &system(), &Digest::of(&[n]), at(i64::from(n)));
+        assert!(db.write(one(1)).await.unwrap());
+        assert!(!db.write(one(1)).await.unwrap());
+        assert!(db.write(one(2)).await.unwrap());
+        mismatch(db.write(|c| take(c, &person("a", Permission::Edit, &job("web/a")), &Digest::of(b"x"), at(3))).await);
+        assert_eq!(db.write(|c| prune(c, &system(), at(2))).await.unwrap(), 1);
+        assert!(!db.write(one(2)).await.unwrap());
     }
 }

@@ -10,6 +10,7 @@ use interlock::domain::access::Principal;
 use interlock::domain::approval::RequestState;
 use interlock::domain::digest::Digest;
 use interlock::domain::ids::{ApprovalId, EventId, HostName, JobId, NodeName, NoticeId, OptionName, RunNumber};
+use interlock::domain::notice::address::SlackAccount;
 use interlock::domain::run::State;
 use interlock::store::definitions::Kind;
 use interlock::store::{
@@ -104,6 +105,10 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
     events::pending(c, 9)?;
     notices::due(c, at(0), 9)?;
     notices::due_deliveries(c, at(0), 9)?;
+    notices::troubled(c, 9)?;
+    notices::unaddressed(c, 9)?;
+    notices::troubled_deliveries(c, 9)?;
+    users::by_slack(c, &SlackAccount::parse("T0001/U0001").unwrap())?;
     notices::of_notice(c, NoticeId::new(id))?;
     for after in [None, Some((at(0), NoticeId::new(id), "c".to_owned(), "r".to_owned()))] {
         notices::list_failed(c, after.as_ref(), 9)?;

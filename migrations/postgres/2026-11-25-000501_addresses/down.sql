@@ -1,0 +1,4 @@
+DROP TABLE slack_presses;
+DROP INDEX users_by_slack;
+ALTER TABLE users DROP COLUMN slack;
+ALTER TABLE users DROP COLUMN email;

@@ -1,0 +1,61 @@
+//! What a notice says.
+
+use super::who::Matter;
+use crate::app::App;
+use crate::app::error::AppResult;
+use crate::app::planning::person;
+use crate::domain::approval::{RequestState, missing};
+use crate::domain::notice::NoticeKind;
+use crate::domain::notice::message::About;
+use crate::store::notices::NoticeRecord;
+use crate::store::runs;
+
+impl App {
+    /// The facts of a notice as they are now. Values of options are not among them: they could be secrets.
+    pub(super) async fn facts(&self, notice: &NoticeRecord, matter: &Matter, signers: Vec<String>) -> AppResult<About> {
+        let nodes = match matter.run.as_ref().map(|r| r.number) {
+            Some(number) => self.db.read(move |c| runs::nodes(c, number)).await?.len(),
+            None => 0,
+        };
+        let request = matter.request.as_ref();
+        let run = matter.run.as_ref();
+        let requester = request.map(|(r, _)| &r.requester).or(run.map(|r| &r.requester));
+        let state = match (notice.kind, request, run) {
+            (NoticeKind::RunEnded, _, Some(run)) => Some(run.state.as_str()),
+            (_, Some((request, _)), _) => Some(request.state.as_str()),
+            (_, None, Some(run)) => Some(run.state.as_str()),
+            (_, None, None) => None,
+        };
+        let lacks = request.filter(|(r, _)| r.state == RequestState::Pending).map(|(r, signed)| {
+            let so_far: Vec<_> = crate::app::approvals::request_of(r, signed).signatures;
+            let each = missing(&r.need, &so_far).into_iter().map(|m| format!("{} × {}", m.count, m.role));
+            each.collect::<Vec<_>>().join(", ")
+        });
+        let place = match (notice.approval, notice.run) {
+            (Some(id), _) => format!("/approvals/{id}"),
+            (None, Some(number)) => format!("/runs/{number}"),
+            (None, None) => "/".to_owned(),
+        };
+        Ok(About {
+            kind: notice.kind,
+            project: notice.project.to_string(),
+            job: run.map(|r| r.job_path.to_string()),
+            run: notice.run.or(run.map(|r| r.number)),
+            state,
+            requester: requester.map(|r| r.short().to_owned()),
+            reason: run.map(|r| r.reason.clone()).unwrap_or_default(),
+            environment: run.and_then(|r| r.environment.as_ref()).map(ToString::to_string),
+            nodes,
+            digest: run.map(|r| r.plan_digest.short()),
+            expires_at: request.filter(|(r, _)| r.state == RequestState::Pending).map(|(r, _)| r.expires_at),
+            missing: lacks.unwrap_or_default(),
+            signers,
+            actor: notice.actor.as_ref().map(|a| match person(a) {
+                Some(name) => name.to_string(),
+                None => a.to_string(),
+            }),
+            words: notice.words.clone(),
+            link: format!("{}{place}", self.settings.public_url),
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! Posts over HTTPS: no redirects, no proxy, a short patience, and the address that was checked is the one that is
+//! connected to.
+
+use std::time::Duration;
+
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+
+use super::reachable::is_public;
+use crate::domain::notice::letter::Outcome;
+
+/// The way to chats and webhooks.
+#[derive(Debug, Clone)]
+pub struct Web {
+    agent: ureq::Agent,
+    private: bool,
+}
+
+impl Web {
+    /// A way to the public network, and to private addresses, loopback and plain HTTP as well where `private` says so.
+    #[must_use]
+    pub fn new(private: bool) -> Self {
+        let config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .https_only(!private)
+            .timeout_connect(Some(Duration::from_secs(5)))
+            .timeout_global(Some(Duration::from_secs(20)))
+            .build();
+        let resolver = Guarded { inner: DefaultResolver::default(), private };
+        Self { agent: ureq::Agent::with_parts(config, DefaultConnector::new(), resolver), private }
+    }
+
+    /// Posts a document. The sentences name neither address nor body: an address can be a secret.
+    pub(super) fn post(&self, url: &str, body: &str, headers: &[(&'static str, String)]) -> Outcome {
+        if !self.private && !url.starts_with("https://") {
+            return Outcome::Never("the address does not begin with https://".to_owned());
+        }
+        let mut request = self.agent.post(url.trim()).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        match request.send(body) {
+            Ok(answer) => match answer.status().as_u16() {
+                200..=299 => Outcome::Sent,
+                status @ 300..=399 => {
+                    Outcome::Again(format!("it answered {status}, a redirect, and redirects are not followed"))
+                }
+                status => Outcome::Again(format!("it answered {status}")),
+            },
+            Err(error) => Outcome::Again(told(&error)),
+        }
+    }
+}
+
+fn told(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::HostNotFound => "its host name leads nowhere".to_owned(),
+        ureq::Error::ConnectionFailed => "it cannot be connected to".to_owned(),
+        ureq::Error::BadUri(why) if why == NOT_PUBLIC => why.clone(),
+        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "the address is none".to_owned(),
+        ureq::Error::Io(error) => format!("the connection broke: {}", error.kind()),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "its certificate is not trusted".to_owned(),
+        _ => "it could not be posted".to_owned(),
+    }
+}
+
+const NOT_PUBLIC: &str = "its address is not a public one; start the server with --notify-private if that is meant";
+
+/// Resolves names, and lets no private address through.
+#[derive(Debug)]
+struct Guarded {
+    inner: DefaultResolver,
+    private: bool,
+}
+
+impl Resolver for Guarded {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let found = self.inner.resolve(uri, config, timeout)?;
+        // One private address among public ones is no accident.
+        if !self.private && found.iter().any(|address| !is_public(address.ip())) {
+            return Err(ureq::Error::BadUri(NOT_PUBLIC.to_owned()));
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each of these leads into the own machine or network, in whatever way it is written.
+    #[test]
+    fn no_way_of_writing_a_private_address_gets_through() {
+        let web = Web::new(false);
+        for host in [
+            "127.0.0.1",
+            "localhost",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "0",
+            "0.0.0.0",
+            "2130706433",
+            "0x7f.1",
+            "169.254.169.254",
+            "10.0.0.1:9",
+        ] {
+            let outcome = web.post(&format!("https://{host}/x"), "{}", &[]);
+            let Outcome::Again(why) = outcome else { panic!("{host}: {outcome:?}") };
+            assert!(why == NOT_PUBLIC || why.contains("leads nowhere") || why.contains("is none"), "{host}: {why}");
+        }
+        for url in ["http://example.com/x", "file:///etc/passwd", "gopher://example.com/", "ftp://example.com/x"] {
+            assert!(matches!(web.post(url, "{}", &[]), Outcome::Never(_)), "{url}");
+        }
+    }
+}
