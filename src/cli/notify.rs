@@ -16,6 +16,7 @@ use crate::notify::{Courier, Mail, MailSettings, Tls, Web};
 
 /// Options of a server that tells people.
 #[derive(Debug, Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// The mail server; without it no mail is sent. The password is read from `INTERLOCK_SMTP_PASSWORD`
     #[arg(long, value_name = "HOST[:PORT]")]
