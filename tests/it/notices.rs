@@ -51,13 +51,7 @@ const JOB: &str = "name: restart\ngroup: web\napproval: {rule: change}\nnodes: {
 /// With these channels and lines of `notify`; people with an address each, but for `silent`.
 pub(crate) fn world(base: Base, project: &str) -> TestApp {
     let test = TestApp::fake_on(base);
-    let project = format!("approvals:\n  change: {{need: [{{role: manager, count: 1}}], expires: 3d}}\n{project}");
-    test.load("ops", &[
-        ("project.yaml", &project),
-        ("access.yaml", ACCESS),
-        ("nodes.yaml", "n1: {hostname: 192.0.2.1, environment: production}\nn2: {hostname: 192.0.2.2, environment: production}\n"),
-        ("jobs/restart.yaml", JOB),
-    ]);
+    load(&test, project, JOB);
     for name in ["alice", "oscar", "maria", "mo", "closed", "silent", "bob", "eve"] {
         test.person(name);
         if name != "silent" {
@@ -67,6 +61,19 @@ pub(crate) fn world(base: Base, project: &str) -> TestApp {
     }
     test.wait(test.app.set_active(&operator(), user("closed"), false, "test")).unwrap();
     test
+}
+
+fn load(test: &TestApp, project: &str, job: &str) {
+    let project = format!("approvals:\n  change: {{need: [{{role: manager, count: 1}}], expires: 3d}}\n{project}");
+    let nodes =
+        "n1: {hostname: 192.0.2.1, environment: production}\nn2: {hostname: 192.0.2.2, environment: production}\n";
+    let files = [
+        ("project.yaml", project.as_str()),
+        ("access.yaml", ACCESS),
+        ("nodes.yaml", nodes),
+        ("jobs/restart.yaml", job),
+    ];
+    test.load("ops", &files);
 }
 
 const PAGER: &str = "channels:\n  pager: {type: webhook, url: 'URL', secret: keys/ops/pager}\n";
@@ -352,8 +359,7 @@ fn time_that_has_run_out_and_a_plan_that_no_longer_stands_are_told_to_who_asked(
     assert!(told[0].header("subject").unwrap().ends_with("expired unsigned"), "{:?}", told[0].headers);
 
     ask(&test, "void");
-    let changed = JOB.replace("echo", "printf");
-    test.load("ops", &[("jobs/restart.yaml", &changed)]);
+    load(&test, &pager("http://127.0.0.1:9/"), &JOB.replace("echo", "printf"));
     tell(&test, &courier);
     let last = sink.mails().pop().unwrap();
     assert_eq!(last.to, ["alice@example.com"]);

@@ -100,7 +100,7 @@ fn a_button_is_a_signature_of_whom_an_administrator_named(base: Base) {
 
     // Who asked, who lacks the role, who is not known (whatever they call themselves), who is known no more.
     for (member, why) in
-        [("UALICE", "you asked for this run"), ("UBOB1", "Nothing was decided"), ("UOTHER", "does not know")]
+        [("UALICE", "You asked for this run"), ("UBOB1", "Nothing was decided"), ("UOTHER", "does not know")]
     {
         let told = press(&test, member, &run);
         assert!(told.contains(why) && told.starts_with("Nothing was decided"), "{member}: {told}");
