@@ -50,7 +50,7 @@ impl App {
                 name: rule.name,
                 description: rule.description,
                 trigger: rule.trigger,
-                action: rule.action,
+                action: rule.action.shown(),
                 revision: definition.revision,
                 digest: definition.digest,
             })

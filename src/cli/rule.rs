@@ -54,11 +54,17 @@ pub(super) fn run(_: &Global, command: Command) -> Done {
     let payload = parse_strict(&read(&event)?)
         .map_err(|e| Failure::Usage(format!("{} is not the JSON that it should be: {e}", event.display())))?;
     let now = crate::app::clock::Clock::System.now();
-    let evaluation = authored.criteria.evaluate(&json!({ "trigger": payload }), now);
+    let evaluation = authored.conditions.evaluate(&json!({ "trigger": payload }), now);
     let criteria: Vec<_> = evaluation
         .criteria
         .iter()
-        .map(|c| json!({ "path": c.path, "operator": c.operator, "value": c.value, "pattern": c.pattern, "matched": c.matched, "reason": c.reason }))
+        .map(|c| {
+            let mut one = json!({ "path": c.result.path, "operator": c.result.operator, "value": c.result.value, "pattern": c.result.pattern, "matched": c.result.matched, "reason": c.result.reason });
+            if let (false, Some(one)) = (c.group.is_empty(), one.as_object_mut()) {
+                one.insert("group".to_owned(), json!(c.group));
+            }
+            one
+        })
         .collect();
     out::json(&json!({ "matched": evaluation.matched, "criteria": criteria }));
     if evaluation.matched { Ok(()) } else { Err(Failure::Failed) }

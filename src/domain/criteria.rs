@@ -158,6 +158,18 @@ impl Criteria {
     }
 }
 
+/// Whether a text is the path of a field, such as `trigger.labels.env`.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    Path::parse(text).is_ok()
+}
+
+/// What an event holds at a path; nothing where it is missing or null, or where the text is no path.
+#[must_use]
+pub fn value_at<'v>(path: &str, scope: &'v Value) -> Option<&'v Value> {
+    Path::parse(path).ok()?.find(scope).filter(|v| !v.is_null())
+}
+
 fn compile_one(spec: &CriterionSpec) -> Result<(Path, Test), Vec<CriteriaError>> {
     match (Path::parse(&spec.path), Test::compile(spec)) {
         (Ok(path), Ok(test)) => Ok((path, test)),
