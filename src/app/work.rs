@@ -8,6 +8,7 @@ use super::App;
 use super::error::{AppError, AppResult};
 use super::planning::key_is_usable;
 use super::record::act;
+use super::rules::ended::tell_rules;
 use super::standing::may_start;
 use crate::domain::access::{Permission, Permit, Principal};
 use crate::domain::approval::RequestState;
@@ -252,6 +253,8 @@ impl App {
         let permit = self.own_permit(Permission::Run)?;
         let now = self.clock.now();
         let recorder = self.recorder();
+        let catalogue = self.catalogue().await?;
+        let own = self.own_permit(Permission::Edit)?;
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
@@ -259,7 +262,9 @@ impl App {
                     return Ok(());
                 }
                 finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
-                let state = rows::get(c, number)?.state;
+                let ended = rows::get(c, number)?;
+                tell_rules(c, &own, &catalogue, &ended, now)?;
+                let state = ended.state;
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
                 let entry =
                     act(&Principal::System, "engine", "run.ended", format!("run:{number}"), Some(&run.project), detail);

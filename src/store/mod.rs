@@ -34,6 +34,7 @@ pub mod installation;
 pub mod log_archives;
 pub mod output;
 pub mod projects;
+pub mod rules;
 pub mod runs;
 pub mod secrets;
 pub mod sessions;

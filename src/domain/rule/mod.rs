@@ -3,7 +3,11 @@
 //! A rule is data: what becomes of an event is decided by pure functions here and in `domain::guard`, and carried out
 //! elsewhere.
 
+pub mod backtest;
 pub mod conditions;
+mod index;
+pub mod judge;
+pub mod rollout;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +17,8 @@ use super::expression::Text;
 use super::guard::Guards;
 use super::ids::{ProjectName, UserName};
 use conditions::Conditions;
+
+pub use index::RuleIndex;
 
 /// What the texts of a rule can name.
 pub const ROOTS: [&str; 1] = ["trigger"];
