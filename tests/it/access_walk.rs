@@ -63,6 +63,11 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/approvals/{id}/decision") => Call::Form(
             "decision=approve&verdict=approve&reason=x&digest=0000000000000000000000000000000000000000000000000000000000000000",
         ),
+        ("POST", "/rules/{project}/{name}/promotion") => {
+            Call::Form("do=ask&digest=0000000000000000000000000000000000000000000000000000000000000000")
+        }
+        ("POST", "/rules/{project}/{name}/marks") => Call::Form("enforcement=x&mark=right"),
+        ("POST", "/rules/{project}/{name}/backtest") => Call::Form(""),
         ("POST", "/webhooks/{project}/{name}") => Call::Form("sample=%7B%7D"),
         ("POST", "/keys") => Call::Form("path=keys%2Fops%2Fwalk&type=secret&value=walked"),
         ("POST", "/settings/password") => Call::Form("current=wrong&password=another+long+password"),

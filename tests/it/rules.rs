@@ -255,6 +255,7 @@ fn a_breaker_opens_once_and_lets_one_probe_through(base: Base) {
     test.clock.advance(TimeDelta::minutes(31));
     let ann = test.signed_in("ann");
     test.steps().script("web1", "rotate", Script::exits(1));
+    test.steps().script("web1", "rotate", Script::exits(0));
     post(&test, &ann, &alert("probe"));
     assert_eq!(runs(&test).len(), 3);
     post(&test, &ann, &alert("after"));
@@ -604,4 +605,73 @@ fn verdicts_are_for_who_may_see_both() {
     );
     let stored = test.wait(test.app.events(&operator(), Some(&project_name("ops")), None, 10)).unwrap();
     assert_eq!(stored[0].verdict, EventVerdict::DryRun);
+}
+
+/// The start path of `docs/rules.md`, followed literally with the page's own files: "disk warning on the log host means
+/// rotate logs", in dry run, with strict criteria; watch the history; promote.
+#[test]
+fn the_start_path_of_the_documentation_can_be_followed() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/rules.md")).unwrap();
+    let files: Vec<(&str, &str)> = page
+        .split("```yaml\n# file: ")
+        .skip(1)
+        .map(|block| block.split("```").next().unwrap().split_once('\n').unwrap())
+        .filter(|(name, _)| *name != "rules/guarded.yaml")
+        .collect();
+    let access = files.iter().find(|(name, _)| *name == "access.yaml").unwrap().1;
+    let people = "  admin:\n    - {allow: [view, promote], on: 'rule/**'}\n    - {allow: [view, run], on: event}\nmembers:\n  admin: ['user:ann', 'user:bob']\n";
+    let access = access.replace("members:\n", people);
+    let mut all: Vec<(&str, &str)> = files.iter().copied().filter(|(name, _)| *name != "access.yaml").collect();
+    all.push(("access.yaml", &access));
+    all.push(("nodes.yaml", "log1: {hostname: 192.0.2.1, tags: logs, environment: staging}\n"));
+    let test = TestApp::fake();
+    test.load("ops", &all);
+    test.person("ann");
+    test.person("bob");
+    let name = "restart_on_disk_full";
+    let ann = test.signed_in("ann");
+    let event = post(&test, &ann, &alert("log1:9100"));
+    let shown_page = ann.get(&format!("/events/{event}")).expect(200).text();
+    for words in ["Why did rules act, or not", "would have acted", "trigger.labels.severity", "DiskAlmostFull"] {
+        assert!(shown_page.contains(words), "{words}");
+    }
+    let rule_page = ann.get(&format!("/rules/ops/{name}")).expect(200).text();
+    for words in ["1 · Sensor", "2 · Rule", "3 · Action", "4 · History", "dry run", "Would it have been right?"] {
+        assert!(rule_page.contains(words), "{words}");
+    }
+    mark_all(&ann, name);
+    test.clock.advance(TimeDelta::days(15));
+    switch(&test.signed_in("ann"), name, "ask").expect(200);
+    switch(&test.signed_in("bob"), name, "confirm").expect(200);
+    let ann = test.signed_in("ann");
+    let event = post(&test, &ann, &alert("log1:9100"));
+    assert_eq!(verdict(&ann, &event)["outcome"], "ran");
+    assert_eq!(runs(&test).len(), 1);
+    let page = ann.get(&format!("/events/{event}")).expect(200).text();
+    assert!(page.contains("asked for a run") && page.contains("/runs/"), "{page}");
+}
+
+/// The pages do what the API does, by plain forms; and a text that is not saved is held against stored events.
+#[test]
+fn marks_and_backtests_work_from_the_pages() {
+    let test = with_rule(Base::Sqlite, "");
+    let ann = test.signed_in("ann");
+    post(&test, &ann, &alert("a"));
+    assert!(ann.get("/rules").expect(200).text().contains("/rules/ops/r"));
+    let id = shown(&ann, "r")["would_have_done"][0]["id"].as_str().unwrap().to_owned();
+    let form = |path: &str, body: &str| {
+        ann.with("content-type", "application/x-www-form-urlencoded").send("POST", path, Some(body.as_bytes()))
+    };
+    form("/rules/ops/r/marks", &format!("enforcement={id}&mark=right")).expect(303);
+    assert_eq!(shown(&ann, "r")["would_have_done"][0]["mark"], "right");
+    let digest = shown(&ann, "r")["digest"].as_str().unwrap().to_owned();
+    let refused = form("/rules/ops/r/promotion", &format!("do=ask&digest={digest}")).expect(409).text();
+    assert!(refused.contains("The dry run is not over"), "{refused}");
+    assert!(
+        form("/rules/ops/r/backtest", "").expect(200).text().contains("Of 1 events of its type in 14 days 1 match")
+    );
+    let edited = rule("r", "").replace("pattern: warning", "pattern: critical");
+    let source: String = form_urlencoded::byte_serialize(edited.as_bytes()).collect();
+    let page = form("/projects/ops/edit/rule/r", &format!("source={source}&expected=1&do=backtest")).expect(200).text();
+    assert!(page.contains("it acts on 0") && page.contains("1 fall away"), "{page}");
 }

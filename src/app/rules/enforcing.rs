@@ -176,7 +176,7 @@ impl Enforcing {
         if let (Some(settings), breaker::State::Closed) = (settings, state.breaker) {
             let past = past(settings.window);
             // What happened before it was closed is what it opened for, and does not count twice.
-            let since = state.breaker_since.map_or(past.since, |closed| closed.max(past.since));
+            let since = state.breaker_since.map_or(past.since, |closed| just_before(closed).max(past.since));
             counts = enforcements::count_breaker(c, Past { since, ..past }, self.keys.breaker.as_deref())?;
         }
         let probe = match &state.breaker_probe {
@@ -210,6 +210,11 @@ fn probe(c: &mut Conn, id: &str) -> Result<Probe, StoreError> {
         Some(state) if !state.is_terminal() => Probe::UnderWay,
         Some(_) | None => Probe::Bad,
     })
+}
+
+/// The last moment before a time, as finely as times are kept.
+fn just_before(at: Timestamp) -> Timestamp {
+    at.checked_sub_signed(chrono::TimeDelta::microseconds(1)).unwrap_or(at)
 }
 
 /// A time so long ago; the beginning of all time where that is too long.

@@ -92,8 +92,8 @@ impl<'r> Replay<'r> {
         let mut counts = Counts::default();
         if let (Some(settings), breaker::State::Closed) = (settings, self.standing.state) {
             let since = at - settings.window.to_delta();
-            let since = self.standing.since.map_or(since, |closed| closed.max(since));
-            let recent: Vec<&Action> = self.actions.iter().filter(|a| a.at > since).collect();
+            let closed = |a: &&Action| self.standing.since.is_none_or(|closed| a.at >= closed);
+            let recent: Vec<&Action> = self.actions.iter().filter(|a| a.at > since).filter(closed).collect();
             let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
             counts.in_all = count(recent.len());
             counts.by_key = count(recent.iter().filter(|a| a.breaker.as_deref() == key).count());
