@@ -11,6 +11,7 @@ use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, WebhookNa
 use crate::domain::job::{Dispatch, Job};
 use crate::domain::node::{Node, NodeFilter};
 use crate::domain::project::Project;
+use crate::domain::rule::{self, Rule, RuleIndex};
 use crate::domain::secret::SecretText;
 use crate::domain::webhook::Webhook;
 use crate::policy::Policy;
@@ -46,6 +47,10 @@ pub struct ProjectState {
     pub jobs: BTreeMap<JobPath, StoredJob>,
     /// Its webhooks.
     pub webhooks: BTreeMap<WebhookName, StoredWebhook>,
+    /// Its rules, by name.
+    pub rules: Vec<StoredRule>,
+    /// Which of them an event can concern.
+    pub rule_index: RuleIndex,
 }
 
 /// A job with its revision.
@@ -72,6 +77,19 @@ pub struct StoredWebhook {
     pub revision: i64,
     /// The webhook.
     pub webhook: Arc<Webhook>,
+}
+
+/// A rule with its revision.
+#[derive(Debug, Clone)]
+pub struct StoredRule {
+    /// The definition's id in the store.
+    pub definition: String,
+    /// The revision's number.
+    pub revision: i64,
+    /// The revision's digest.
+    pub digest: Digest,
+    /// The rule.
+    pub rule: Arc<Rule>,
 }
 
 impl Catalogue {
@@ -119,6 +137,10 @@ impl Catalogue {
                 );
             }
         }
+        for state in projects.values_mut() {
+            state.rules.sort_by(|a, b| a.rule.name.cmp(&b.rule.name));
+            state.rule_index = RuleIndex::build(state.rules.iter().map(|r| r.rule.as_ref()));
+        }
         let rules = projects.iter().map(|(name, state)| (name.clone(), (state.access.clone(), state.access_revision)));
         let policy = Policy::build(&rules.collect()).map_err(AppError::fault)?;
         Ok(Self { stamp: Some(stamp), projects, policy, hook_secrets: Mutex::default() })
@@ -158,6 +180,8 @@ impl ProjectState {
             access_revision: 0,
             jobs: BTreeMap::new(),
             webhooks: BTreeMap::new(),
+            rules: Vec::new(),
+            rule_index: RuleIndex::default(),
         }
     }
 
@@ -195,7 +219,15 @@ impl ProjectState {
                 };
                 self.webhooks.insert(stored.webhook.name.clone(), stored);
             }
-            Kind::Rule => {}
+            Kind::Rule => {
+                let rule = spec::read_rule(source).map_err(first)?;
+                self.rules.push(StoredRule {
+                    definition: definition.id.clone(),
+                    revision: definition.revision,
+                    digest: revision.digest,
+                    rule: Arc::new(rule),
+                });
+            }
         }
         Ok(())
     }
@@ -205,6 +237,19 @@ impl ProjectState {
     pub fn job(&self, reference: &JobRef) -> Option<&StoredJob> {
         let by_id = self.jobs.values().find(|j| j.id.as_str() == reference.as_str());
         by_id.or_else(|| JobPath::parse(reference.as_str()).ok().and_then(|path| self.jobs.get(&path)))
+    }
+
+    /// The job that a rule's action means.
+    #[must_use]
+    pub fn action_job(&self, reference: &str) -> Option<&StoredJob> {
+        let names = rule::job_names(reference, &self.project.name);
+        names.iter().filter_map(|name| JobRef::parse(name).ok()).find_map(|name| self.job(&name))
+    }
+
+    /// The rule of a name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&StoredRule> {
+        self.rules.iter().find(|r| r.rule.name == name)
     }
 
     /// The nodes that a job's filter matches, in the job's order. None for a job on Interlock's own machine.

@@ -46,6 +46,12 @@ impl App {
         Ok((newest, wanted))
     }
 
+    /// The name that a rule's text gives it, if it can be read that far.
+    #[must_use]
+    pub fn name_of_rule(&self, project: &ProjectName, text: &str) -> Option<String> {
+        name_in(project, Kind::Rule, text)
+    }
+
     /// The file that a text would be in its project's folder, as diagnostics name it.
     #[must_use]
     pub fn file_of(&self, project: &ProjectName, kind: Kind, text: &str) -> String {

@@ -60,6 +60,9 @@ impl App {
             return Err(Refusal::new(RefusalKind::Invalid, "invalid_fields", message).with_fields(wrong).into());
         }
         let (project, permit) = self.may_post(actor, posted.project)?;
+        let known = self.known();
+        let awaits_rules = known.projects.get(&project).is_some_and(|p| p.rule_index.listens(&posted.event_type));
+        let detail = if awaits_rules { "Rules are about to look at it." } else { "No rule listens to its type." };
         let event = Event {
             id: EventId::new(uuid::Uuid::now_v7()),
             project: project.clone(),
@@ -69,11 +72,14 @@ impl App {
             payload: posted.payload.to_string(),
             dedupe_key: posted.dedupe_key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string()),
             verdict: EventVerdict::NotMatched,
-            detail: "No rule acts on it.".to_owned(),
+            detail: detail.to_owned(),
             run: None,
+            depth: 0,
+            awaits_rules,
         };
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
-        self.db
+        let stored = self
+            .db
             .write(move |c| match events::insert_event_once(c, &permit, &event, &Default::default())? {
                 Stored::Duplicate(known) => Ok::<_, AppError>((*known, true)),
                 Stored::Inserted => {
@@ -83,7 +89,11 @@ impl App {
                     Ok((event.clone(), false))
                 }
             })
-            .await
+            .await?;
+        if stored.0.awaits_rules {
+            self.live.work_is_there();
+        }
+        Ok(stored)
     }
 
     /// The project that an event goes to, and the right to post it there.

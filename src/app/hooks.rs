@@ -27,7 +27,8 @@ use crate::store::{StoreError, events, webhook_tokens};
 
 pub use accept::Accepted;
 pub use expand::Expanded;
-use expand::{expand, meets, read_body};
+pub(super) use expand::read_body;
+use expand::{expand, meets};
 pub use replay::Replay;
 
 impl App {

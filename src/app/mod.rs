@@ -41,6 +41,7 @@ pub mod record;
 pub mod rules;
 pub mod run_list;
 pub mod runs;
+mod scope;
 pub mod sessions;
 mod sign_off;
 mod signed;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
+use super::scope::reaches;
 use super::sign_off::{SignOff, sign_off, texts};
 use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
@@ -75,6 +76,7 @@ impl App {
             ));
         }
         may_run_on(&catalogue, project, actor, &nodes)?;
+        reaches(project, &request.origin, &nodes)?;
         let values = check_values(&catalogue, project, &job, actor, &with_reason(&job, request))?;
         let reason = reason_of(request, &values);
         let sign_off = sign_off(project, &job, &nodes, &actor.principal, &texts(&values))?;

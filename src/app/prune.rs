@@ -11,6 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
+use crate::store::rules::{enforcements, verdicts};
 use crate::store::{blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses};
 
 /// How long the answer to an idempotency key is remembered.
@@ -102,6 +103,8 @@ impl App {
         self.db
             .write(move |c| {
                 let removed = events::prune(c, &permit, &project, before)?;
+                verdicts::prune(c, &permit, &project, before)?;
+                enforcements::prune(c, &permit, &project, before)?;
                 if removed > 0 {
                     let detail = json!({ "events": removed, "before": before });
                     let resource = format!("{project}:events");

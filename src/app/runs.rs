@@ -1,6 +1,7 @@
 //! Runs: asking for one, looking at them, stopping one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,6 +10,7 @@ use super::error::{AppError, AppResult};
 use super::notices::about_request;
 use super::planning::{Prepared, RunRequest, job_of};
 use super::record::Source;
+use super::rules::enforcing::Enforcing;
 pub use super::run_list::{RunFilter, RunPage};
 use crate::domain::access::{Actor, Permission, Principal};
 use crate::domain::approval::RequestState;
@@ -89,9 +91,20 @@ impl App {
     /// # Errors
     /// Everything that the preparation refuses; `busy` when the job's limit is reached.
     pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
+        self.request_run_with(actor, request, None, source).await
+    }
+
+    /// As [`App::request_run`]; what else belongs to the run is stored in the same transaction, or neither is.
+    pub(super) async fn request_run_with(
+        &self,
+        actor: &Actor,
+        request: RunRequest,
+        with: Option<Arc<Enforcing>>,
+        source: &Source,
+    ) -> AppResult<RunView> {
         let prepared = self.prepare(actor, &request).await?;
         Moment::Accepted.reached();
-        let (number, canceled) = self.store_run(actor, prepared, request.dry_run, source).await?;
+        let (number, canceled) = self.store_run(actor, prepared, request.dry_run, with, source).await?;
         Moment::RowCommitted.reached();
         for changed in &canceled {
             self.live.cancel_asked(*changed);
@@ -109,6 +122,7 @@ impl App {
         actor: &Actor,
         prepared: Prepared,
         dry_run: bool,
+        with: Option<Arc<Enforcing>>,
         source: &Source,
     ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
@@ -119,6 +133,9 @@ impl App {
         self.db
             .write(move |c| {
                 let plan = &prepared.plan;
+                if let Some(enforcing) = &with {
+                    enforcing.begin(c, plan.nodes.len(), plan.policy.is_some())?;
+                }
                 let key = concurrency_key(&prepared);
                 let over = if dry_run { Vec::new() } else { make_room(c, &own, &prepared, key.as_deref(), now)? };
                 for blob in &prepared.blobs {
@@ -148,6 +165,9 @@ impl App {
                     },
                     now,
                 )?;
+                if let Some(enforcing) = &with {
+                    enforcing.ran(c, number)?;
+                }
                 if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {
                     requests::create(
                         c,

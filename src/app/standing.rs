@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::planning::{fingerprints_of, refused_nodes};
+use super::scope::reaches;
 use super::sign_off::{sign_off, texts_of};
 use super::signed::still_signed;
 use crate::domain::access::{Actor, Permission, Principal, Via};
@@ -65,7 +66,14 @@ pub(super) fn may_start(
     } else {
         still_unsigned(catalogue, plan, keys).map_err(void)?;
     }
-    requester_still_may(c, catalogue, plan, keys, now).map_err(void)
+    requester_still_may(c, catalogue, plan, keys, now).map_err(void)?;
+    source_still_reaches(catalogue, plan, keys).map_err(void)
+}
+
+/// Whether the rule or webhook that asked may still reach each of the nodes by itself.
+fn source_still_reaches(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRecord]) -> Result<(), String> {
+    let (project, job) = job_of_plan(catalogue, plan)?;
+    reaches(project, &plan.origin, &planned_nodes(project, job, plan, keys)?).map_err(|refused| refused.to_string())
 }
 
 /// Whether a plan without signatures may do what was frozen, as things are now.

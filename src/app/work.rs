@@ -9,6 +9,7 @@ use super::error::{AppError, AppResult};
 use super::notices::{about_request, about_run};
 use super::planning::key_is_usable;
 use super::record::act;
+use super::rules::ended::tell_rules;
 use super::standing::may_start;
 use crate::domain::access::{Permission, Permit, Principal};
 use crate::domain::approval::RequestState;
@@ -268,7 +269,9 @@ impl App {
     ) -> AppResult<()> {
         let permit = self.own_permit(Permission::Run)?;
         let now = self.clock.now();
-        let (recorder, catalogue) = (self.recorder(), self.known());
+        let recorder = self.recorder();
+        let catalogue = self.catalogue().await?;
+        let own = self.own_permit(Permission::Edit)?;
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
@@ -276,7 +279,9 @@ impl App {
                     return Ok(());
                 }
                 finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
-                let state = rows::get(c, number)?.state;
+                let ended = rows::get(c, number)?;
+                tell_rules(c, &own, &catalogue, &ended, now)?;
+                let state = ended.state;
                 let told = channels_of(&catalogue, &run, state);
                 if !told.is_empty() {
                     notices::add(

@@ -1,13 +1,18 @@
 //! `interlock rule …`: trying rules out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Done, Failure, Global, out};
+use super::remote::Remote;
+use super::{Done, Failure, Format, Global, out, start};
+use crate::domain::ids::ProjectName;
 use crate::domain::json::parse_strict;
+use crate::domain::rule::Rule;
+use crate::domain::time::Seconds;
 use crate::spec;
+use crate::web::api::rules::report_of;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -20,45 +25,118 @@ pub(super) enum Command {
     },
     /// Hold a rule against stored events
     Backtest {
-        /// The rule's file
+        /// The rule's file; it need not be saved
         rule: PathBuf,
         /// How far back
         #[arg(long, value_name = "14d", default_value = "14d")]
         since: String,
+        /// The project
+        #[arg(long, value_name = "P")]
+        project: Option<String>,
     },
 }
 
-pub(super) fn run(_: &Global, command: Command) -> Done {
-    let (rule, event) = match command {
-        Command::Test { rule, event } => (rule, event),
-        Command::Backtest { rule, since } => {
-            crate::domain::time::Seconds::parse(&since)?;
-            return Err(Failure::Usage(format!(
-                "rules do not act yet in this version, so there is nothing to hold {} against; `interlock rule test {} EVENT.json` holds it against one event",
-                rule.display(),
-                rule.display()
-            )));
+pub(super) fn run(global: &Global, command: Command) -> Done {
+    match command {
+        Command::Test { rule, event } => test(&rule, &event),
+        Command::Backtest { rule, since, project } => {
+            let since = Seconds::parse(&since)?;
+            start::block_on(backtest(global, &rule, since, project))
+        }
+    }
+}
+
+/// Holds a rule's text against stored events, beside what the stored rule of its name made of them.
+async fn backtest(global: &Global, rule: &Path, since: Seconds, project: Option<String>) -> Done {
+    let text =
+        std::fs::read_to_string(rule).map_err(|e| Failure::Usage(format!("{} cannot be read: {e}", rule.display())))?;
+    let report = match Remote::of(global)? {
+        Some(server) => {
+            let name = read_rule(rule, &text)?.name;
+            let project = project.ok_or_else(|| Failure::Usage("say which project with `--project P`".to_owned()))?;
+            let body = json!({ "since": format!("{}s", since.get()), "rule": text });
+            server.post(&format!("/rules/{project}/{name}/backtest"), &body)?
+        }
+        None => {
+            let app = start::app(global, "http://127.0.0.1:4440").await?;
+            read_rule(rule, &text)?;
+            let catalogue = app.catalogue().await?;
+            let project = match project.as_deref() {
+                Some(name) => ProjectName::parse(name)?,
+                None => match catalogue.projects.keys().collect::<Vec<_>>().as_slice() {
+                    [one] => (*one).clone(),
+                    _ => return Err(Failure::Usage("say which project with `--project P`".to_owned())),
+                },
+            };
+            let now = app.clock().now();
+            let (from, until) = (now - since.to_delta(), now + chrono::TimeDelta::seconds(1));
+            let report = app.backtest(&start::operator(), &project, None, Some(&text), from, until).await?;
+            report_of(&report)
         }
     };
-    let read = |path: &PathBuf| {
-        std::fs::read(path).map_err(|e| Failure::Usage(format!("{} cannot be read: {e}", path.display())))
-    };
-    let text = String::from_utf8(read(&rule)?)
-        .map_err(|_| Failure::Usage(format!("{} is not valid UTF-8", rule.display())))?;
-    let authored = spec::read_rule(&text).map_err(|mut mistakes| {
+    match global.format {
+        Format::Json => out::json(&report),
+        Format::Text => print_report(&report),
+    }
+    Ok(())
+}
+
+fn print_report(report: &Value) {
+    let number = |key: &str| report.get(key).and_then(Value::as_u64).unwrap_or_default();
+    out::line(&format!(
+        "{} events, {} match, it acts on {} and is held back on {}; {} as then, {} new, {} fall away",
+        number("events"),
+        number("matched"),
+        number("acts"),
+        number("held"),
+        number("also_then"),
+        number("only_now"),
+        number("only_then")
+    ));
+    for row in report.get("items").and_then(Value::as_array).into_iter().flatten() {
+        let text = |key: &str| row.get(key).and_then(Value::as_str).unwrap_or("-");
+        let line = format!(
+            "{}  {}  now {}, then {}  {}",
+            text("time"),
+            text("event"),
+            text("now"),
+            text("then"),
+            text("detail")
+        );
+        out::line(line.trim_end());
+    }
+}
+
+fn read_rule(file: &Path, text: &str) -> Result<Rule, Failure> {
+    spec::read_rule(text).map_err(|mut mistakes| {
         for one in &mut mistakes {
-            one.file = rule.display().to_string();
+            one.file = file.display().to_string();
         }
         Failure::Usage(format!("the rule has mistakes:\n{}", spec::render(&mistakes).trim_end()))
-    })?;
-    let payload = parse_strict(&read(&event)?)
+    })
+}
+
+fn test(rule: &Path, event: &Path) -> Done {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|e| Failure::Usage(format!("{} cannot be read: {e}", path.display())))
+    };
+    let text =
+        String::from_utf8(read(rule)?).map_err(|_| Failure::Usage(format!("{} is not valid UTF-8", rule.display())))?;
+    let authored = read_rule(rule, &text)?;
+    let payload = parse_strict(&read(event)?)
         .map_err(|e| Failure::Usage(format!("{} is not the JSON that it should be: {e}", event.display())))?;
     let now = crate::app::clock::Clock::System.now();
-    let evaluation = authored.criteria.evaluate(&json!({ "trigger": payload }), now);
+    let evaluation = authored.conditions.evaluate(&json!({ "trigger": payload }), now);
     let criteria: Vec<_> = evaluation
         .criteria
         .iter()
-        .map(|c| json!({ "path": c.path, "operator": c.operator, "value": c.value, "pattern": c.pattern, "matched": c.matched, "reason": c.reason }))
+        .map(|c| {
+            let mut one = json!({ "path": c.result.path, "operator": c.result.operator, "value": c.result.value, "pattern": c.result.pattern, "matched": c.result.matched, "reason": c.result.reason });
+            if let (false, Some(one)) = (c.group.is_empty(), one.as_object_mut()) {
+                one.insert("group".to_owned(), json!(c.group));
+            }
+            one
+        })
         .collect();
     out::json(&json!({ "matched": evaluation.matched, "criteria": criteria }));
     if evaluation.matched { Ok(()) } else { Err(Failure::Failed) }

@@ -158,6 +158,39 @@ impl Criteria {
     }
 }
 
+/// Whether a text is the path of a field, such as `trigger.labels.env`.
+#[must_use]
+pub fn is_path(text: &str) -> bool {
+    Path::parse(text).is_ok()
+}
+
+/// A path to a field, read once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field(Path);
+
+impl Field {
+    /// Reads a path; nothing where the text is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Path::parse(text).ok().map(Self)
+    }
+
+    /// What an event holds there; nothing where it is missing or null.
+    #[must_use]
+    pub fn find<'v>(&self, scope: &'v Value) -> Option<&'v Value> {
+        self.0.find(scope).filter(|v| !v.is_null())
+    }
+}
+
+impl CriterionSpec {
+    /// The text that the field must be equal to, where that is what the condition says.
+    #[must_use]
+    pub fn equal_text(&self) -> Option<&str> {
+        let operator = self.operator.to_lowercase();
+        self.pattern.as_ref().filter(|_| operator == "equals" || operator == "eq").and_then(Value::as_str)
+    }
+}
+
 fn compile_one(spec: &CriterionSpec) -> Result<(Path, Test), Vec<CriteriaError>> {
     match (Path::parse(&spec.path), Test::compile(spec)) {
         (Ok(path), Ok(test)) => Ok((path, test)),

@@ -23,6 +23,10 @@ pub enum EventVerdict {
 
 /// The source of events that were posted.
 pub const POSTED: &str = "api";
+/// The source of events that runs make when they end.
+pub const RUNS: &str = "run";
+/// The type of those events.
+pub const RUN_FINISHED: &str = "interlock.run.finished";
 
 /// Whether a text can be an event's type: `prometheus.alert`.
 #[must_use]
@@ -55,4 +59,8 @@ pub struct Event {
     pub detail: String,
     /// The run that it made.
     pub run: Option<RunNumber>,
+    /// How many runs stand between it and the world outside.
+    pub depth: u32,
+    /// Whether rules still have to look at it.
+    pub awaits_rules: bool,
 }

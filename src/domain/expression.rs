@@ -1,7 +1,11 @@
-//! Conditions of approval policies: `{{ environment == 'production' }}`. Jinja, bounded in fuel and size, without access
-//! to anything but the values that it is given.
+//! Conditions of approval policies, `{{ environment == 'production' }}`, and the texts of rules, `{{ trigger.host }}`.
+//! Jinja, bounded in fuel and size, without access to anything but the values that it is given.
+
+mod text;
 
 use minijinja::{Environment, UndefinedBehavior};
+
+pub use text::{Text, TextError};
 
 /// The most that an expression may compute.
 const FUEL: u64 = 10_000;

@@ -111,6 +111,10 @@ impl Engine {
     pub async fn step(&self) -> AppResult<usize> {
         let mut done = self.app.pass_time().await?;
         done += self.app.settle_events().await?;
+        // A command that follows its own run leaves events to the server.
+        if self.only.is_none() {
+            done += self.app.match_events().await?;
+        }
         while self.under_way() < self.most {
             let orphan = self.app.next_orphan(self.only, &self.carried.runs()).await?;
             let next = match orphan {

@@ -3,7 +3,6 @@
 
 use serde_json::{Value, json};
 
-use super::rule::AuthoredRule;
 use crate::domain::access::{AccessRules, GrantEffect};
 use crate::domain::criteria::Criteria;
 use crate::domain::job::{Dispatch, Job, NodeDispatch, StepAction, WhenBusy};
@@ -220,18 +219,5 @@ impl Canonical for Vec<Node> {
         let mut nodes: Vec<&Node> = self.iter().collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         serde_json::to_value(nodes).unwrap_or(Value::Null)
-    }
-}
-
-impl Canonical for AuthoredRule {
-    fn canonical(&self) -> Value {
-        json!({
-            "name": self.name,
-            "pack": self.pack,
-            "description": self.description,
-            "trigger": self.trigger,
-            "criteria": conditions(&self.criteria),
-            "action": self.action,
-        })
     }
 }

@@ -2,15 +2,21 @@
 
 use super::fields::Fields;
 use super::report::Report;
-use super::yaml::Node;
+use super::yaml::{Entry, Node};
 use crate::domain::criteria::{Criteria, CriterionSpec, Part};
 
 /// Reads a map of `path: {type, pattern, condition}`. `roots` are the names that a path can start with.
 pub(super) fn read(node: &Node, key: &str, roots: &[&'static str], report: &mut Report<'_>) -> Option<Criteria> {
+    let entries: Vec<&Entry> = report.read_map(node, key)?.iter().collect();
+    read_entries(&entries, roots, report)
+}
+
+/// As [`read`], of entries that were picked out of a map.
+pub(super) fn read_entries(entries: &[&Entry], roots: &[&'static str], report: &mut Report<'_>) -> Option<Criteria> {
     let before = report.errors();
     let mut specs = Vec::new();
     let mut places = Vec::new();
-    for entry in report.read_map(node, key)? {
+    for &entry in entries {
         let Some(mut fields) = Fields::open(&entry.node, format!("the condition on `{}`", entry.key), report) else {
             continue;
         };

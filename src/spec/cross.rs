@@ -9,8 +9,9 @@ use super::fields::suggest;
 use super::folder::ProjectSpec;
 use super::report::{Reference, Refers};
 use crate::domain::access::Member;
-use crate::domain::ids::JobRef;
 use crate::domain::job::Job;
+use crate::domain::option::OptionSpec;
+use crate::domain::rule;
 
 /// What is known of definitions beside those that could be read.
 #[derive(Default)]
@@ -69,7 +70,7 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             error("unknown_environment", format!("project.yaml does not list the environment `{name}`"), hint)
         }
         Refers::Job(job) => {
-            if known.jobs_lost || known.broken_jobs.contains(job.as_str()) || find(spec, job).is_some() {
+            if known.jobs_lost || known.broken_jobs.contains(job.as_str()) || find(spec, job.as_str()).is_some() {
                 return None;
             }
             let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
@@ -78,12 +79,28 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
         }
         Refers::JobOption(job, option) => {
             // An unknown job has been told at its own place.
-            let job = find(spec, job)?;
-            if job.options.iter().any(|o| o.name.as_str() == option) {
-                return None;
-            }
-            let hint = suggest(option, job.options.iter().map(|o| o.name.as_str()));
-            error("unknown_option", format!("the job `{}` has no option `{option}`", job.path), hint)
+            has_option(find(spec, job.as_str())?, option)
+        }
+        Refers::ActionJob { name, given } => {
+            let names = rule::job_names(name, &spec.project.name);
+            let Some(job) = names.iter().find_map(|n| find(spec, n)) else {
+                if known.jobs_lost || names.iter().any(|n| known.broken_jobs.contains(n)) {
+                    return None;
+                }
+                let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
+                let near = names.last().unwrap_or(name);
+                let hint = suggest(near, paths.iter().map(String::as_str));
+                return error("unknown_job", format!("there is no job `{name}` for the rule to run"), hint);
+            };
+            let lacks =
+                |o: &&OptionSpec| o.required && o.default.is_none() && !given.iter().any(|g| g == o.name.as_str());
+            let missing = job.options.iter().find(lacks)?;
+            let hint = format!("add `{}:` below `parameters`", missing.name);
+            error("missing_option", format!("the job `{}` needs the option `{}`", job.path, missing.name), Some(hint))
+        }
+        Refers::ActionOption(name, option) => {
+            let names = rule::job_names(name, &spec.project.name);
+            has_option(names.iter().find_map(|n| find(spec, n))?, option)
         }
         Refers::Role(role) => {
             if known.access_lost || spec.access.members.get(role).is_some_and(|m| !m.is_empty()) {
@@ -117,16 +134,25 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             if known.access_lost || spec.access.members.values().flatten().any(is) {
                 return None;
             }
-            let message = format!("the service account `{name}` holds no role, so every delivery will be refused");
+            let message =
+                format!("the service account `{name}` holds no role, so everything that it asks for will be refused");
             let hint = format!("add `service:{name}` to a role's members in access.yaml");
             Some((Severity::Warning, "service_without_role", message, Some(hint)))
         }
     }
 }
 
+/// What is wrong with naming this option of a job.
+fn has_option(job: &Job, option: &str) -> Option<Finding> {
+    if job.options.iter().any(|o| o.name.as_str() == option) {
+        return None;
+    }
+    let hint = suggest(option, job.options.iter().map(|o| o.name.as_str()));
+    Some((Severity::Error, "unknown_option", format!("the job `{}` has no option `{option}`", job.path), hint))
+}
+
 /// The job of an id or of a group and name.
-fn find<'s>(spec: &'s ProjectSpec, job: &JobRef) -> Option<&'s Job> {
-    let text = job.as_str();
+fn find<'s>(spec: &'s ProjectSpec, text: &str) -> Option<&'s Job> {
     let mut jobs = spec.jobs.iter().map(|j| &j.value);
     jobs.clone()
         .find(|j| j.id.as_ref().is_some_and(|id| id.as_str() == text))

@@ -7,7 +7,7 @@ use super::cross::{self, Known};
 use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::{Reference, Report};
-use super::rule::{self, AuthoredRule};
+use super::rule;
 use super::yaml::{self, Node as Tree, Value};
 use super::{access, job, project, rundeck, webhook, write, xml};
 use crate::domain::access::AccessRules;
@@ -16,6 +16,7 @@ use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
 use crate::domain::project::Project;
+use crate::domain::rule::Rule;
 use crate::domain::webhook::Webhook;
 
 /// A definition with the text that it came from.
@@ -53,7 +54,7 @@ pub struct ProjectSpec {
     /// The webhooks.
     pub webhooks: Vec<Authored<Webhook>>,
     /// The rules.
-    pub rules: Vec<Authored<AuthoredRule>>,
+    pub rules: Vec<Authored<Rule>>,
 }
 
 enum Place {
@@ -274,6 +275,10 @@ impl Folder {
                 None => self.known.webhooks.extend(webhook::name_of(root)),
             },
             Place::Rules => match rule::read(root, report) {
+                Some(rule) if self.known.rules.contains(&rule.name) => {
+                    let message = format!("the rule `{}` stands twice in this project", rule.name);
+                    report.error("duplicate_rule", at, message, Some("give each its own name"));
+                }
                 Some(rule) => {
                     self.known.rules.insert(rule.name.clone());
                     self.spec.rules.push(authored(rule, path, source));

@@ -5,6 +5,7 @@
 
 mod access;
 mod canonical;
+mod canonical_rule;
 mod criteria;
 mod cross;
 mod diagnostic;
@@ -27,7 +28,6 @@ mod yaml;
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use folder::{Authored, ProjectSpec, check_folder};
 pub use nodes::NodesFormat;
-pub use rule::AuthoredRule;
 pub use schema::{SchemaKind, schema};
 pub use single::{read_access, read_job, read_nodes, read_project, read_rule, read_webhook};
 pub use write::{write_job, write_nodes, write_webhook};

@@ -26,6 +26,15 @@ pub(crate) enum Refers {
     Source(String),
     /// A service account that holds a role in `access.yaml`.
     Service(String),
+    /// The job of a rule's action, as `pack.name`, `group/name` or an id, with the options that it is given.
+    ActionJob {
+        /// The job as written.
+        name: String,
+        /// The options.
+        given: Vec<String>,
+    },
+    /// An option of such a job.
+    ActionOption(String, String),
 }
 
 /// A reference with its place.

@@ -112,6 +112,18 @@ mod tests {
                 known(read_access("{roles: {a: [{zzzzzzzz: 1}]}}")),
             ),
             (SchemaKind::Rule, "/properties", known(read_rule("{zzzzzzzz: 1}"))),
+            (SchemaKind::Rule, "/properties/action/oneOf/1/properties", known(read_rule("{action: {zzzzzzzz: 1}}"))),
+            (SchemaKind::Rule, "/properties/guard/properties", known(read_rule("{guard: {zzzzzzzz: 1}}"))),
+            (
+                SchemaKind::Rule,
+                "/properties/guard/properties/rate/properties",
+                known(read_rule("{guard: {rate: {zzzzzzzz: 1}}}")),
+            ),
+            (
+                SchemaKind::Rule,
+                "/properties/guard/properties/breaker/properties",
+                known(read_rule("{guard: {breaker: {zzzzzzzz: 1}}}")),
+            ),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

@@ -3,14 +3,14 @@
 use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::Report;
-use super::rule::{self, AuthoredRule};
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, folder, job, project, rundeck, webhook};
+use super::{access, folder, job, project, rule, rundeck, webhook};
 use crate::domain::access::AccessRules;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
 use crate::domain::project::Project;
+use crate::domain::rule::Rule;
 use crate::domain::webhook::Webhook;
 
 /// Reads one job, in our form or as a list of one in Rundeck's.
@@ -42,7 +42,7 @@ pub fn read_webhook(source: &str) -> Result<Webhook, Vec<Diagnostic>> {
 ///
 /// # Errors
 /// Every mistake, sorted by place; the file is called `rule.yaml`.
-pub fn read_rule(source: &str) -> Result<AuthoredRule, Vec<Diagnostic>> {
+pub fn read_rule(source: &str) -> Result<Rule, Vec<Diagnostic>> {
     one("rule.yaml", source, rule::read)
 }
 

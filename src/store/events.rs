@@ -9,6 +9,10 @@ use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName, RunNumber};
 use crate::domain::time::Timestamp;
 
+mod unmatched;
+
+pub use unmatched::{any_unmatched, claim_unmatched, matched};
+
 use super::column::{Json, Stamp, event_verdict_word, json, stamp};
 use super::connection::{Conn, MultiBackend, on_each};
 use super::error::StoreError;
@@ -30,12 +34,29 @@ struct Row {
     verdict: EventVerdict,
     detail: String,
     run: Option<RunNumber>,
+    depth: i32,
+    matched: bool,
 }
 
 impl From<Row> for Event {
     fn from(row: Row) -> Self {
-        let Row { id, project, received_at, source, event_type, payload, dedupe_key, verdict, detail, run } = row;
-        Self { id, project, received_at, source, event_type, payload, dedupe_key, verdict, detail, run }
+        let Row { id, project, received_at, source, event_type, payload, dedupe_key, verdict, detail, run, .. } = row;
+        // What cannot be a depth counts as too deep.
+        let (depth, awaits_rules) = (u32::try_from(row.depth).unwrap_or(u32::MAX), !row.matched);
+        Self {
+            id,
+            project,
+            received_at,
+            source,
+            event_type,
+            payload,
+            dedupe_key,
+            verdict,
+            detail,
+            run,
+            depth,
+            awaits_rules,
+        }
     }
 }
 
@@ -83,6 +104,8 @@ pub fn insert_event_once(
         events::verdict.eq(event_verdict_word(event.verdict)),
         events::detail.eq(&event.detail),
         events::run.eq(event.run.map(RunNumber::get)),
+        events::depth.eq(i32::try_from(event.depth).unwrap_or(i32::MAX)),
+        events::matched.eq(!event.awaits_rules),
     );
     let once = (events::project, events::source, events::dedupe_key);
     let rows = on_each!(c, c => diesel::insert_into(events::table)
@@ -194,6 +217,36 @@ pub fn list(
     }
     let newest = query.order((events::received_at.desc(), events::id.desc()));
     let rows: Vec<Row> = newest.limit(limit(wanted)).select(Row::as_select()).load(c)?;
+    Ok(rows.into_iter().map(Event::from).collect())
+}
+
+/// Events of a type in a time, the oldest first, after the last one of the piece before.
+///
+/// # Errors
+/// Those of the database.
+pub fn of_type(
+    c: &mut Conn,
+    project: &ProjectName,
+    event_type: &str,
+    since: Timestamp,
+    until: Timestamp,
+    after: Option<(Timestamp, EventId)>,
+    wanted: u32,
+) -> Result<Vec<Event>, StoreError> {
+    let mut query = events::table
+        .filter(events::project.eq(project.as_str()))
+        .filter(events::event_type.eq(event_type))
+        .filter(events::received_at.ge(stamp(since)))
+        .filter(events::received_at.lt(stamp(until)))
+        .into_boxed();
+    if let Some((at, id)) = after {
+        let at = stamp(at);
+        query = query
+            .filter(events::received_at.ge(at))
+            .filter(events::received_at.gt(at).or(events::id.gt(id.to_string())));
+    }
+    let oldest = query.order((events::received_at, events::id));
+    let rows: Vec<Row> = oldest.limit(limit(wanted)).select(Row::as_select()).load(c)?;
     Ok(rows.into_iter().map(Event::from).collect())
 }
 

@@ -35,6 +35,7 @@ pub mod log_archives;
 pub mod notices;
 pub mod output;
 pub mod projects;
+pub mod rules;
 pub mod runs;
 pub mod secrets;
 pub mod sessions;

@@ -283,6 +283,78 @@ diesel::table! {
         verdict -> Text,
         detail -> Text,
         run -> Nullable<BigInt>,
+        depth -> Integer,
+        matched -> Bool,
+        match_claim -> Nullable<Text>,
+        match_until -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    verdicts (event_id, definition_id, revision) {
+        event_id -> Text,
+        definition_id -> Text,
+        revision -> BigInt,
+        project -> Text,
+        rule -> Text,
+        live -> Bool,
+        outcome -> Text,
+        detail -> Text,
+        criteria -> Text,
+        guards -> Text,
+        proposal -> Nullable<Text>,
+        run -> Nullable<BigInt>,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    enforcements (id) {
+        id -> Text,
+        event_id -> Text,
+        definition_id -> Text,
+        revision -> BigInt,
+        project -> Text,
+        rule -> Text,
+        live -> Bool,
+        action -> Text,
+        rate_key -> Nullable<Text>,
+        breaker_key -> Nullable<Text>,
+        nodes -> Integer,
+        run -> Nullable<BigInt>,
+        created_at -> Timestamp,
+        mark -> Nullable<Text>,
+        marked_by -> Nullable<Text>,
+        marked_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    rule_claims (definition_id, live, key) {
+        definition_id -> Text,
+        live -> Bool,
+        key -> Text,
+        event_id -> Text,
+        until -> Timestamp,
+    }
+}
+
+diesel::table! {
+    rule_states (definition_id, digest) {
+        definition_id -> Text,
+        digest -> Text,
+        project -> Text,
+        rule -> Text,
+        live_revision -> Nullable<BigInt>,
+        asked_by -> Nullable<Text>,
+        asked_at -> Nullable<Timestamp>,
+        promoted_by -> Nullable<Text>,
+        promoted_at -> Nullable<Timestamp>,
+        breaker -> Text,
+        breaker_since -> Nullable<Timestamp>,
+        breaker_reason -> Text,
+        breaker_probe -> Nullable<Text>,
+        changes -> BigInt,
     }
 }
 
@@ -405,6 +477,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     pinned_jobs,
     webhook_tokens,
     events,
+    verdicts,
+    enforcements,
+    rule_claims,
+    rule_states,
     idempotency,
     audit,
     audit_head

@@ -4,12 +4,13 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 10] = [
+const NAV: [(&str, &str, &str); 11] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
     ("Approvals", "/approvals", "g a"),
     ("Events", "/events", ""),
+    ("Rules", "/rules", ""),
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),
     ("Keys", "/keys", ""),

@@ -38,6 +38,8 @@ pub enum On {
     Key,
     /// A webhook.
     Webhook,
+    /// A rule.
+    Rule,
     /// The events of a project.
     Events,
     /// A project's settings.

@@ -1,6 +1,7 @@
 //! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`, or only some parts of
 //! them: `cargo bench --bench figures -- fanout output`. The parts: `accept`, `warm`, `fanout`, `own` (`fanout` without the
-//! other programs), `many`, `output`, `supervisor`, `memory`.
+//! other programs), `many`, `output`, `supervisor`, `memory`,
+//! `rules`.
 //!
 //! Nothing here asserts a time; tests assert behaviour. Everything stays on loopback and ends by itself.
 #![expect(
@@ -17,6 +18,7 @@ mod http;
 mod load;
 mod output;
 mod peers;
+mod rules;
 mod server;
 mod ssh;
 
@@ -67,6 +69,9 @@ fn main() {
     }
     if wanted("memory") {
         output::memory();
+    }
+    if wanted("rules") {
+        rules::matched();
     }
     if wanted("many") {
         fanout::many();

@@ -32,6 +32,8 @@ const HIDDEN: &str = "hush-hush";
 const JOB: &str =
     "name: hush-hush\ngroup: team\nnodes: {filter: '.*'}\napproval: {rule: one}\nsteps:\n  - {run: 'echo hush-hush'}\n";
 
+const RULE: &str = "name: incoming\ntrigger: {type: webhook.incoming}\ncriteria: {trigger.hush: {type: equals, pattern: hush-hush}}\naction: nothing\nowner: robot\n";
+
 const DECISION: &str = r#"{"decision": "approve", "reason": "x", "digest": "0000000000000000000000000000000000000000000000000000000000000000"}"#;
 
 /// How each route of the table is called.
@@ -44,6 +46,12 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/session") => Call::Json(r#"{"user": "nobody", "password": "wrong password!"}"#),
         ("POST", "/api/v1/projects/{project}/jobs/{job:.+}/runs") => Call::Json(r#"{"reason": "walk"}"#),
         ("PUT", "/api/v1/projects/{project}/jobs/{job:.+}") => Call::Yaml(JOB),
+        ("PUT", "/api/v1/rules/{project}/{name}") => Call::Yaml(RULE),
+        ("POST", "/api/v1/rules/{project}/{name}/promotion") => {
+            Call::Json(r#"{"do": "ask", "digest": "0000000000000000000000000000000000000000000000000000000000000000"}"#)
+        }
+        ("POST", "/api/v1/rules/{project}/{name}/marks") => Call::Json(r#"{"enforcement": "x", "mark": "right"}"#),
+        ("POST", "/api/v1/rules/{project}/{name}/backtest") => Call::Json("{}"),
         ("POST", "/api/v1/events") => Call::Json(r#"{"type": "walk", "project": "ops"}"#),
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
@@ -57,6 +65,11 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/approvals/{id}/decision") => Call::Form(
             "decision=approve&verdict=approve&reason=x&digest=0000000000000000000000000000000000000000000000000000000000000000",
         ),
+        ("POST", "/rules/{project}/{name}/promotion") => {
+            Call::Form("do=ask&digest=0000000000000000000000000000000000000000000000000000000000000000")
+        }
+        ("POST", "/rules/{project}/{name}/marks") => Call::Form("enforcement=x&mark=right"),
+        ("POST", "/rules/{project}/{name}/backtest") => Call::Form(""),
         ("POST", "/webhooks/{project}/{name}") => Call::Form("sample=%7B%7D"),
         ("POST", "/keys") => Call::Form("path=keys%2Fops%2Fwalk&type=secret&value=walked"),
         ("POST", "/settings/password") => Call::Form("current=wrong&password=another+long+password"),
@@ -97,12 +110,16 @@ fn world() -> World {
     let test = TestApp::fake();
     let hook = "webhook:\n  name: incoming\n  eventPlugin: webhook-run-job\n  config: {jobId: team/plain}\n  run_as: robot\n  verify: {kind: token, secrets: [keys/ops/hook]}\n";
     let files = [
-        ("project.yaml", "approvals:\n  one: {need: [{role: manager, count: 1}]}\n"),
+        (
+            "project.yaml",
+            "approvals:\n  one: {need: [{role: manager, count: 1}]}\nproduction_sources: ['webhook:incoming']\n",
+        ),
         ("access.yaml", ACCESS),
         ("nodes.yaml", "hush-hush-1: {hostname: 192.0.2.1}\n"),
         ("jobs/hush.yaml", JOB),
         ("jobs/plain.yaml", "name: plain\ngroup: team\nnodes: {filter: '.*'}\nsteps:\n  - {run: 'echo hush-hush'}\n"),
         ("webhooks/incoming.yaml", hook),
+        ("rules/incoming.yaml", RULE),
     ];
     test.load("ops", &files);
     let other = ACCESS.replace("user:boss", "user:stranger").replace("'user:viewer'", "'user:nobody'");

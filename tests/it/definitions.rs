@@ -56,6 +56,87 @@ fn the_articles_webhook_loads_as_it_is() {
     assert!(webhook.source.starts_with("# webhook -> job mapping (rundeck)\nwebhook:\n"));
 }
 
+#[test]
+fn the_articles_rule_loads_as_it_is() {
+    use interlock::domain::rule::{Action, AuthoredMode, Parameter};
+    let (project, diagnostics) = check(&below("tests/fixtures/article"));
+    assert_eq!(spec::render(&diagnostics), "");
+    let rule = &project.rules[0].value;
+    assert_eq!(
+        (rule.name.as_str(), rule.pack.as_str(), rule.mode),
+        ("restart_on_disk_full", "ops", AuthoredMode::DryRun)
+    );
+    assert_eq!((rule.trigger.as_str(), rule.conditions.count()), ("prometheus.alert", 2));
+    assert_eq!(rule.owner.as_str(), "restart_on_disk_full");
+    let Action::Run { job, parameters } = &rule.action else { panic!("{:?}", rule.action) };
+    assert_eq!(job, "ops.rotate_logs");
+    let Some(Parameter::One(host)) = parameters.get("host") else { panic!("{parameters:?}") };
+    assert_eq!((parameters.len(), host.source()), (1, "{{ trigger.labels.instance }}"));
+}
+
+/// The article's indentation is lost, so `dry_run` may stand on any of three levels: it means the same on each.
+#[test]
+fn dry_run_is_read_wherever_the_article_may_have_meant_it() {
+    use interlock::domain::rule::{Action, AuthoredMode};
+    for place in ["dry_run: true\n", "  dry_run: true\n", "    dry_run: true\n"] {
+        let text =
+            format!("name: r\ntrigger: {{type: a.b}}\naction:\n  ref: ops.x\n  parameters:\n    host: a\n{place}");
+        let rule = spec::read_rule(&text).map_err(|d| spec::render(&d)).unwrap();
+        assert_eq!(rule.mode, AuthoredMode::DryRun);
+        let Action::Run { parameters, .. } = rule.action else { panic!("{place}") };
+        assert_eq!(parameters.keys().collect::<Vec<_>>(), ["host"]);
+        let live = spec::read_rule(&text.replace("true", "false")).map_err(|d| spec::render(&d)).unwrap_err();
+        assert!(live.contains("live_by_promotion"), "{live}");
+    }
+}
+
+/// Whatever changes what a rule does is another digest, as a promotion binds to it.
+#[test]
+fn a_rules_digest_covers_everything_that_it_does() {
+    let base = "name: r\ntrigger: {type: a.b, parameters: {x: 1}}\ncriteria:\n  trigger.a: {type: equals, pattern: 1}\n  any: [{trigger.b: {type: exists}}, {trigger.c: {type: exists}}]\naction: {ref: ops.x, parameters: {host: a}}\nowner: service:o\nguard:\n  environment: [staging]\n  min_confidence: {at_least: 0.9, below: drop}\n  strict: [trigger.a]\n  dedupe: {key: '{{ trigger.a }}', window: 1h}\n  rate: {limit: 3, window: 10m, key: '{{ trigger.b }}'}\n  breaker: {count: 9, per: 1h, failures_percent: 50, cool_down: 1h, demote: true}\n  maintenance: [{days: [sat], from: '22:00', for: 2h}]\n  blast_radius: {nodes: 3, percent: 10, per: 1h}\nenrich: {table: x}\n";
+    let digest = |text: &str| {
+        let files = [("rules/a.yaml".to_owned(), text.as_bytes().to_vec())];
+        let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
+        project.rules.first().unwrap_or_else(|| panic!("{}", spec::render(&diagnostics))).digest
+    };
+    let same = digest(base);
+    assert_eq!(same, digest(&format!("# a comment\n{base}tags: []\n")));
+    for (from, to) in [
+        ("pattern: 1", "pattern: 2"),
+        ("{type: a.b", "{type: a.c"),
+        ("{x: 1}", "{x: 2}"),
+        ("any:", "all:"),
+        ("trigger.c: {type: exists}", "trigger.c: {type: nexists}"),
+        ("ops.x", "ops.y"),
+        ("host: a", "host: b"),
+        ("service:o", "service:p"),
+        ("[staging]", "[testing]"),
+        ("0.9", "0.8"),
+        ("below: drop", "below: notify"),
+        ("strict: [trigger.a]", "strict: []"),
+        ("'{{ trigger.a }}'", "'{{ trigger.c }}'"),
+        ("window: 1h", "window: 2h"),
+        ("limit: 3", "limit: 4"),
+        ("window: 10m", "window: 11m"),
+        ("'{{ trigger.b }}'", "'{{ trigger.c }}'"),
+        ("count: 9", "count: 8"),
+        ("per: 1h, failures", "per: 2h, failures"),
+        ("failures_percent: 50", "failures_percent: 51"),
+        ("cool_down: 1h", "cool_down: 2h"),
+        ("demote: true", "demote: false"),
+        ("[sat]", "[sun]"),
+        ("'22:00'", "'22:01'"),
+        ("for: 2h", "for: 3h"),
+        ("nodes: 3", "nodes: 4"),
+        ("percent: 10", "percent: 11"),
+        ("table: x", "table: y"),
+        ("enrich:", "mode: live\nenrich:"),
+        ("enrich:", "enabled: false\nenrich:"),
+    ] {
+        assert_ne!(same, digest(&base.replacen(from, to, 1)), "{from} -> {to}");
+    }
+}
+
 /// A fixture is a project's folder, or a file that holds one: `# file: PATH` lines start its files.
 #[test]
 fn every_mistake_is_told_in_a_good_sentence() {
@@ -175,7 +256,13 @@ fn rundecks_exports_are_converted() {
 /// The examples of the documentation are definitions that load; each page is a project of its own.
 #[test]
 fn the_documentations_examples_have_no_mistake() {
-    let pages = [("docs/jobs.md", 5), ("docs/webhooks.md", 5), ("docs/access.md", 1), ("docs/notifications.md", 2)];
+    let pages = [
+        ("docs/jobs.md", 5),
+        ("docs/webhooks.md", 5),
+        ("docs/access.md", 1),
+        ("docs/rules.md", 4),
+        ("docs/notifications.md", 2),
+    ];
     for (page, least) in pages {
         let text = std::fs::read_to_string(below(page)).unwrap();
         let mut files: Vec<(String, Vec<u8>)> = Vec::new();

@@ -463,6 +463,8 @@ fn left_behind(test: &TestApp, key: &str) -> interlock::domain::ids::EventId {
         verdict: EventVerdict::Pending,
         detail: String::new(),
         run: None,
+        depth: 0,
+        awaits_rules: false,
     };
     let id = event.id;
     let db = interlock::store::Db::open(&test.database(), &interlock::store::Options::default()).unwrap();

@@ -30,6 +30,7 @@ mod proxy;
 mod ready;
 mod record;
 mod retention;
+mod rules;
 mod run_page;
 mod s3;
 mod servers;

@@ -114,17 +114,21 @@ impl App {
             Some(_) => (EventVerdict::Pending, String::new()),
             None => (EventVerdict::NotMatched, NOT_MATCHED.to_owned()),
         };
+        let event_type = format!("webhook.{}", webhook.name);
+        let awaits_rules = catalogue.projects.get(project).is_some_and(|p| p.rule_index.listens(&event_type));
         let event = Event {
             id: EventId::new(uuid::Uuid::now_v7()),
             project: project.clone(),
             received_at: now,
             source: format!("webhook:{}", webhook.name),
-            event_type: format!("webhook.{}", webhook.name),
+            event_type,
             payload: raw.to_owned(),
             dedupe_key,
             verdict,
             detail,
             run: None,
+            depth: 0,
+            awaits_rules,
         };
         let kept = Arc::new(Kept { event, headers: redacted(headers) });
         Ok(Proven { webhook: Arc::clone(webhook), kept, expanded })
@@ -147,7 +151,10 @@ impl App {
             let Event { id: event, run, verdict, detail, .. } = *known;
             return Ok(Accepted { event, run, verdict, detail, duplicate: true });
         }
-        let Event { id: event, project, verdict, detail, .. } = &proven.kept.event;
+        let Event { id: event, project, verdict, detail, awaits_rules, .. } = &proven.kept.event;
+        if *awaits_rules {
+            self.live.work_is_there();
+        }
         let Some(expanded) = proven.expanded else {
             let (verdict, detail) = (*verdict, detail.clone());
             return Ok(Accepted { event: *event, run: None, verdict, detail, duplicate: false });

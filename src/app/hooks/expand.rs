@@ -25,7 +25,7 @@ pub struct Expanded {
 }
 
 /// The body as data and as text. An empty body is an empty object, a form body (Slack) a map of its fields.
-pub(super) fn read_body(body: &[u8]) -> AppResult<(Value, &str)> {
+pub(in crate::app) fn read_body(body: &[u8]) -> AppResult<(Value, &str)> {
     let malformed = |why: String| {
         AppError::from(Refusal::new(
             RefusalKind::Malformed,

@@ -67,22 +67,23 @@ pub async fn show(call: Call) -> Answer {
             "payload".to_owned(),
             serde_json::from_str(&found.payload).unwrap_or_else(|_| json!(found.payload)),
         );
-        object.insert("verdicts".to_owned(), verdicts(&found));
+        let mut all = of_webhook(&found);
+        all.extend(call.app.verdicts(call.actor()?, id).await?.iter().map(super::rules::verdict));
+        object.insert("verdicts".to_owned(), Value::Array(all));
     }
     Ok(HttpResponse::Ok().json(out))
 }
 
-/// What each that looked at the event made of it. Nobody looks at a posted event yet.
-fn verdicts(e: &Event) -> Value {
-    match e.source.strip_prefix("webhook:") {
-        Some(name) => json!([{ "webhook": name, "verdict": e.verdict, "detail": e.detail, "run": e.run }]),
-        None => json!([]),
-    }
+/// What the webhook made of its delivery.
+fn of_webhook(e: &Event) -> Vec<Value> {
+    let name = e.source.strip_prefix("webhook:");
+    let verdict = |name| json!({ "webhook": name, "verdict": e.verdict, "detail": e.detail, "run": e.run });
+    name.map(verdict).into_iter().collect()
 }
 
 fn event(e: &Event) -> Value {
     json!({
         "id": e.id, "project": e.project, "time": e.received_at, "source": e.source, "type": e.event_type,
-        "dedupe_key": e.dedupe_key, "verdict": e.verdict, "detail": e.detail, "run": e.run,
+        "dedupe_key": e.dedupe_key, "verdict": e.verdict, "detail": e.detail, "run": e.run, "depth": e.depth,
     })
 }

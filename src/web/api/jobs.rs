@@ -84,7 +84,7 @@ pub async fn save(call: Call) -> Answer {
 
 /// The revision that the author started from. One that cannot be read must not count as none: the check would be left
 /// out unseen.
-fn if_match(call: &Call) -> AppResult<Option<i64>> {
+pub(super) fn if_match(call: &Call) -> AppResult<Option<i64>> {
     if !call.request.headers().contains_key("if-match") {
         return Ok(None);
     }

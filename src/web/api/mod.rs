@@ -18,6 +18,7 @@ use crate::domain::access::Permission;
 
 const JOB_RUNS: &str = "/api/v1/projects/{project}/jobs/{job:.+}/runs";
 const JOB: &str = "/api/v1/projects/{project}/jobs/{job:.+}";
+const RULE: &str = "/api/v1/rules/{project}/{name}";
 
 /// The routes of the API.
 pub const ROUTES: &[Route] = &[
@@ -39,7 +40,23 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
     api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
+    api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
+    api("GET", RULE, Guard::Needs(Permission::View, On::Rule), to!(rules::show)),
+    api("PUT", RULE, Guard::Needs(Permission::Edit, On::Rule), to!(rules::save)),
+    api(
+        "POST",
+        "/api/v1/rules/{project}/{name}/promotion",
+        Guard::Needs(Permission::Promote, On::Rule),
+        to!(rules::promotion),
+    ),
+    api("POST", "/api/v1/rules/{project}/{name}/marks", Guard::Needs(Permission::Promote, On::Rule), to!(rules::mark)),
+    api(
+        "POST",
+        "/api/v1/rules/{project}/{name}/backtest",
+        Guard::Needs(Permission::View, On::Rule),
+        to!(rules::backtest),
+    ),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
     api("GET", "/api/v1/notices/undelivered", Guard::System(Permission::Administer), to!(notices::undelivered)),
     api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),

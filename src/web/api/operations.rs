@@ -115,7 +115,34 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
         ("GET", "/api/v1/events/{id}") => {
             operation("showEvent", "An event with its payload and verdicts", (200, Some("Event")))
         }
+        ("GET", "/api/v1/events/{id}/verdicts") => {
+            operation("listVerdicts", "What rules made of an event, each with its reasons", (200, Some("VerdictList")))
+        }
         ("GET", "/api/v1/rules") => operation("listRules", "Rules", (200, Some("RuleList"))),
+        ("GET", "/api/v1/rules/{project}/{name}") => {
+            operation("showRule", "A rule with its history and its promotion", (200, Some("RuleDetail")))
+        }
+        ("PUT", "/api/v1/rules/{project}/{name}") => Operation {
+            query: &[("dry_run", "true only checks"), ("message", "why, for the history")],
+            request: Some(Body("application/yaml", "Definition")),
+            ..operation("saveRule", "Save a rule; any edit puts it back to dry run", (200, Some("SavedJob")))
+        },
+        ("POST", "/api/v1/rules/{project}/{name}/promotion") => Operation {
+            request: Some(Body(JSON, "Promotion")),
+            ..operation(
+                "promoteRule",
+                "Ask for or confirm a promotion, go back, close the breaker",
+                (200, Some("RuleDetail")),
+            )
+        },
+        ("POST", "/api/v1/rules/{project}/{name}/marks") => Operation {
+            request: Some(Body(JSON, "EnforcementMark")),
+            ..operation("markEnforcement", "Mark a would-have-done right or wrong", (200, Some("RuleDetail")))
+        },
+        ("POST", "/api/v1/rules/{project}/{name}/backtest") => Operation {
+            request: Some(Body(JSON, "Backtest")),
+            ..operation("backtestRule", "Hold a rule against stored events", (200, Some("BacktestReport")))
+        },
         ("GET", "/api/v1/audit") => Operation {
             query: &[
                 ("project", "of this project"),
@@ -186,7 +213,7 @@ pub(super) fn schemas() -> Value {
             "decision": { "enum": ["approve", "reject"] }, "digest": text(), "reason": maybe_text() })),
         "Event": object(&["id", "project", "time", "source", "type"], json!({
             "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
-            "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] },
+            "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] }, "depth": whole(),
             "headers": { "type": "object" }, "payload": {}, "verdicts": { "type": "array" } })),
         "PostedEvent": object(&["type"], json!({
             "type": text(), "payload": {}, "dedupe_key": maybe_text(), "project": maybe_text() })),
@@ -195,13 +222,32 @@ pub(super) fn schemas() -> Value {
             "detail": text() })),
         "Rule": object(&["project", "pack", "name"], json!({
             "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
-            "action": text(), "revision": whole(), "digest": text() })),
+            "action": text(), "mode": text(), "revision": whole(), "digest": text() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
             "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
             "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
             "error": text(), "time": time(), "next_try": maybe_time() })),
         "Pressed": object(&["response_type", "text"], json!({
             "response_type": text(), "replace_original": flag(), "text": text() })),
+        "RuleDetail": object(&["project", "name", "mode", "digest"], json!({
+            "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
+            "action": text(), "job": maybe_text(), "owner": text(), "mode": text(), "revision": whole(),
+            "digest": text(), "promotion": { "type": "object" }, "breaker": { "type": ["object", "null"] },
+            "verdicts": { "type": "array", "items": reference("Verdict") },
+            "would_have_done": { "type": "array", "items": { "type": "object" } } })),
+        "Verdict": object(&["event", "rule", "revision", "mode", "outcome", "detail", "criteria", "guards"], json!({
+            "event": text(), "rule": text(), "revision": whole(), "mode": text(), "outcome": text(), "detail": text(),
+            "criteria": { "type": "array", "items": { "type": "object" } },
+            "guards": { "type": "array", "items": { "type": "object" } },
+            "action": { "type": ["object", "null"] }, "run": { "type": ["integer", "null"] }, "time": time(),
+            "stored": flag() })),
+        "Promotion": object(&["do", "digest"], json!({ "do": text(), "digest": text() })),
+        "EnforcementMark": object(&["enforcement", "mark"], json!({ "enforcement": text(), "mark": text() })),
+        "Backtest": object(&[], json!({ "since": maybe_text(), "until": maybe_text(), "rule": maybe_text() })),
+        "BacktestReport": object(&["events", "matched", "acts", "held"], json!({
+            "events": whole(), "matched": whole(), "acts": whole(), "held": whole(), "also_then": whole(),
+            "only_now": whole(), "only_then": whole(), "more": flag(),
+            "items": { "type": "array", "items": { "type": "object" } } })),
         "AuditEntry": object(&["seq", "time", "actor", "action", "resource", "hash"], json!({
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
             "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
@@ -214,6 +260,7 @@ pub(super) fn schemas() -> Value {
             ("ApprovalList", "Approval"),
             ("EventList", "Event"),
             ("RuleList", "Rule"),
+            ("VerdictList", "Verdict"),
             ("AuditList", "AuditEntry"),
             ("UndeliveredList", "Undelivered"),
         ] {

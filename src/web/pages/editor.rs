@@ -5,6 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::backtest::{Tried, tried};
 use super::check::{self, Checked};
 use super::{diff, words};
 use crate::app::definitions::Kind;
@@ -41,6 +42,9 @@ struct Editor {
     /// The change; nothing when every line is the same.
     diff_html: Option<String>,
     looked: String,
+    /// Whether such a definition can be held against stored events.
+    is_rule: bool,
+    tried: Option<Tried>,
 }
 
 /// What is being edited.
@@ -67,6 +71,7 @@ struct Outcome {
     /// The change, once it was asked for.
     change: Option<Change>,
     looked: String,
+    tried: Option<Tried>,
 }
 
 /// What saving would change.
@@ -125,9 +130,17 @@ pub async fn submit(call: Call) -> Answer {
         let refusal = Some((StatusCode::UNPROCESSABLE_ENTITY, line));
         return show(&call, &place, draft, Outcome { refusal, ..Outcome::default() }).await;
     }
+    if text("do") == "backtest" && place.kind == Kind::Rule {
+        let now = call.app.clock().now();
+        let (since, until) = (now - chrono::TimeDelta::days(14), now + chrono::TimeDelta::seconds(1));
+        let source = Some(draft.source.as_str());
+        let report = call.app.backtest(actor, &place.project, None, source, since, until).await?;
+        let tried = Some(tried(&report, now));
+        return show(&call, &place, draft, Outcome { tried, ..Outcome::default() }).await;
+    }
     if text("do") != "save" || !seen {
         let change = Some(change(&call, &place, &draft.source).await?);
-        return show(&call, &place, draft, Outcome { change, looked, refusal: None }).await;
+        return show(&call, &place, draft, Outcome { change, looked, ..Outcome::default() }).await;
     }
     let expected = Some(draft.expected);
     let (project, kind) = (&place.project, place.kind);
@@ -174,6 +187,7 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
     let page = Editor {
         checked: check::checked(call, place, &draft.source).await?,
         makes_form: place.kind == Kind::Job,
+        is_rule: place.kind == Kind::Rule,
         title: if new { format!("New {kind} in {project}") } else { format!("Edit {}", place.name) },
         href: format!("/projects/{project}/edit/{kind}/{encoded}"),
         history_href: (!new).then(|| format!("/projects/{project}/history/{kind}/{encoded}")),
@@ -182,12 +196,13 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
         kind,
         name: place.name.clone(),
         source: draft.source,
-        stored: outcome.change.is_none() && outcome.refusal.is_none(),
+        stored: outcome.change.is_none() && outcome.refusal.is_none() && outcome.tried.is_none(),
         message: draft.message,
         expected: draft.expected,
         looks: outcome.change.is_some(),
         diff_html: outcome.change.and_then(|c| c.html),
         looked: outcome.looked,
+        tried: outcome.tried,
         chrome: chrome::of(call, "/jobs").await,
         refusal: outcome.refusal.as_ref().map(|(_, message)| message.clone()),
     };
@@ -200,6 +215,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
     match kind {
         Kind::Job => format!("/projects/{project}/jobs/{encoded}"),
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
+        Kind::Rule => format!("/rules/{project}/{encoded}"),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
@@ -213,6 +229,9 @@ const fn beginning(kind: Kind) -> &'static str {
         }
         Kind::Webhook => {
             "webhook:\n  name: my-webhook\n  description: Who sends it and why.\n  eventPlugin: webhook-run-job\n  config:\n    jobId: GROUP/NAME\n    argString: \"-service ${data.service}\"\n  run_as: my-service\n  mode: dry_run\n"
+        }
+        Kind::Rule => {
+            "name: my_rule\ndescription: What it answers, and how.\ntrigger: {type: prometheus.alert}\ncriteria:\n  trigger.labels.alertname: {type: equals, pattern: NAME}\n  trigger.labels.severity: {type: equals, pattern: warning}\n  trigger.labels.env: {type: equals, pattern: staging}\naction:\n  ref: GROUP/NAME\n  parameters: {host: '{{ trigger.labels.instance }}'}\nowner: service:my-service\nmode: dry_run\n"
         }
         _ => "",
     }

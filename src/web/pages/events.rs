@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::verdict::{Verdict, verdict};
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::app::hooks::Replay;
 use crate::domain::event::{Event, EventVerdict};
@@ -55,6 +56,8 @@ struct EventPage {
     replayable: bool,
     replay: Option<Replayed>,
     message: Option<String>,
+    /// What rules made of it.
+    verdicts: Vec<Verdict>,
 }
 
 /// What a delivery would ask for now.
@@ -119,7 +122,10 @@ async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, st
     let pretty = serde_json::from_str::<serde_json::Value>(&event.payload)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
+    let now = call.app.clock().now();
+    let verdicts = call.app.verdicts(call.actor()?, event.id).await?;
     let page = EventPage {
+        verdicts: verdicts.iter().map(|v| verdict(v, now)).collect(),
         e: row(&event, call.app.clock().now()),
         project: event.project.to_string(),
         dedupe: visible(&event.dedupe_key),

@@ -4,6 +4,7 @@ pub mod access;
 pub mod approval;
 pub mod approvals;
 pub mod audit;
+pub mod backtest;
 pub mod check;
 pub mod diff;
 pub mod editor;
@@ -22,6 +23,7 @@ pub mod notices;
 pub mod people;
 pub mod pin;
 pub mod plan;
+pub mod rules;
 pub mod run;
 pub mod run_folded;
 pub mod run_log;
@@ -33,6 +35,7 @@ pub mod runs_table;
 pub mod settings;
 pub mod setup;
 pub mod sign_in;
+pub mod verdict;
 pub mod webhooks;
 pub mod words;
 
@@ -72,6 +75,16 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
+    page("GET", "/rules", Guard::SignedIn, to!(rules::list)),
+    page("GET", "/rules/{project}/{name}", Guard::Needs(Permission::View, On::Rule), to!(rules::one)),
+    page(
+        "POST",
+        "/rules/{project}/{name}/promotion",
+        Guard::Needs(Permission::Promote, On::Rule),
+        to!(rules::promotion),
+    ),
+    page("POST", "/rules/{project}/{name}/marks", Guard::Needs(Permission::Promote, On::Rule), to!(rules::mark)),
+    page("POST", "/rules/{project}/{name}/backtest", Guard::Needs(Permission::View, On::Rule), to!(rules::backtest)),
     page("GET", "/nodes", Guard::SignedIn, to!(nodes::page)),
     page("POST", "/nodes/{project}/{node}/check", Guard::Needs(Permission::Administer, On::Node), to!(nodes::check)),
     page("GET", "/keys", Guard::SignedIn, to!(keys::page)),

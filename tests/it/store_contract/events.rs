@@ -24,6 +24,8 @@ fn event(n: u128, source: &str, key: &str, seconds: i64) -> Event {
         verdict: EventVerdict::Pending,
         detail: String::new(),
         run: None,
+        depth: 0,
+        awaits_rules: false,
     }
 }
 

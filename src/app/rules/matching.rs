@@ -1,0 +1,354 @@
+//! Holds stored events against rules, in the engine: each event is somebody's for a while, each rule acts on it once, and
+//! what a server leaves half done the next one takes up.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+
+use super::enforcing::{Enforcing, Found, Stopped};
+use crate::app::App;
+use crate::app::catalogue::{ProjectState, StoredRule};
+use crate::app::error::{AppError, AppResult, RefusalKind};
+use crate::app::hooks::read_body;
+use crate::app::planning::RunRequest;
+use crate::domain::access::{Actor, Permission, Principal, Via};
+use crate::domain::event::{Event, EventVerdict};
+use crate::domain::guard::GuardResult;
+use crate::domain::ids::JobRef;
+use crate::domain::plan::Origin;
+use crate::domain::rule::Rule;
+use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, scope};
+use crate::domain::time::Seconds;
+use crate::store::rules::enforcements::EnforcementRecord;
+use crate::store::rules::states::{self, TextOfRule};
+use crate::store::rules::verdicts::{self, Criteria, Guards, Outcome, VerdictRecord};
+use crate::store::{StoreError, events};
+
+/// How long a server has an event to itself.
+const LEASE: Seconds = Seconds::new(30);
+/// Events that are taken at once.
+const PIECE: u32 = 50;
+/// How often a rule that is promoted or demoted meanwhile is looked at again.
+const TRIES: u32 = 5;
+
+impl App {
+    /// Lets rules look at the events that wait for them. How many events.
+    ///
+    /// # Errors
+    /// The database; whatever could not be decided is looked at again later.
+    pub async fn match_events(&self) -> AppResult<usize> {
+        let now = self.clock.now();
+        if !self.db.read(move |c| events::any_unmatched(c, now)).await? {
+            return Ok(0);
+        }
+        let claim = format!("{} {}", self.settings.server, uuid::Uuid::new_v4());
+        let permit = self.own_permit(Permission::Edit)?;
+        let (mine, until) = (claim.clone(), now + LEASE.to_delta());
+        let taken = self.db.write(move |c| events::claim_unmatched(c, &permit, &mine, now, until, PIECE)).await?;
+        let (mut done, mut failed) = (0, None);
+        for event in taken {
+            match Box::pin(self.match_one(&event, &claim)).await {
+                Ok(()) => done += 1,
+                // The event stays taken until the lease is over, and is looked at again then. Others do not wait for it.
+                Err(error) => {
+                    tracing::warn!(event.id = %event.id, error.cause = %error, "rules could not look at an event");
+                    failed = Some(error);
+                }
+            }
+        }
+        match failed {
+            Some(error) if done == 0 => Err(error),
+            _ => Ok(done),
+        }
+    }
+
+    async fn match_one(&self, event: &Event, claim: &str) -> AppResult<()> {
+        let catalogue = self.catalogue().await?;
+        let mut verdicts = Vec::new();
+        if let Some(state) = catalogue.projects.get(&event.project) {
+            // What is no JSON cannot be looked into; a criterion on a field of it never matches.
+            let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or(Value::Null);
+            let scope = scope(payload);
+            for place in state.rule_index.candidates(&event.event_type, &scope) {
+                let Some(rule) = state.rules.get(place) else { continue };
+                verdicts.push(self.apply_rule(state, rule, event, &scope).await?);
+            }
+        }
+        let permit = self.own_permit(Permission::Edit)?;
+        let (event, claim) = (event.clone(), claim.to_owned());
+        let write = move |c: &mut crate::store::Conn| {
+            for verdict in &verdicts {
+                verdicts::insert_once(c, &permit, verdict)?;
+            }
+            let all = verdicts::of_event(c, event.id)?;
+            // What a webhook made of its delivery stays the event's own verdict.
+            let own = (!event.source.starts_with("webhook:")).then(|| summary(&all));
+            let own = own.as_ref().map(|(verdict, detail, run)| (*verdict, detail.as_str(), *run));
+            events::matched(c, &permit, &event, &claim, own)
+        };
+        match self.db.write(write).await {
+            // Whoever has it now finds what was done, and does it no second time.
+            Ok(()) | Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Holds one event against one rule, and acts where it is to act. The verdict, which is stored already where something
+    /// was done.
+    async fn apply_rule(
+        &self,
+        state: &ProjectState,
+        stored: &StoredRule,
+        event: &Event,
+        scope: &Value,
+    ) -> AppResult<VerdictRecord> {
+        let text = text_of(state, stored);
+        for _ in 0..TRIES {
+            let wanted = text.clone();
+            let live = self.db.read(move |c| live(c, &wanted)).await?;
+            let judgement = judge(&stored.rule, scope, event.depth, self.clock.now());
+            let verdict = verdict_of(&text, stored.revision, event, live, &judgement, self.clock.now());
+            let Some(proposal) = judgement.proposal.clone() else { return Ok(verdict) };
+            let enforcing = Arc::new(self.enforcing(state, stored, &text, verdict, &judgement, &proposal)?);
+            let tried = if runs(&judgement, &proposal) {
+                self.ask_for_run(state, stored, event, &proposal, &enforcing).await
+            } else {
+                self.do_without_run(&enforcing, &judgement).await
+            };
+            let stopped = enforcing.found().stopped;
+            match (tried, stopped) {
+                (Ok(verdict), _) => return Ok(verdict),
+                (Err(_), Some(Stopped::Moved)) => {}
+                (Err(_), Some(Stopped::Done)) => return self.what_was_done(&enforcing).await,
+                (Err(_), Some(Stopped::Held(why))) => return self.hold_back(&enforcing, &why).await,
+                (Err(AppError::Refused(refusal)), None) if !refusal.kind.is_of_the_moment() => {
+                    return Ok(refused(&enforcing, &refusal.kind, &refusal.code, &refusal.message));
+                }
+                (Err(later), None) => return Err(later),
+            }
+        }
+        Err(AppError::fault(format!("the rule {} is promoted and demoted all the time", stored.rule.name)))
+    }
+
+    fn enforcing(
+        &self,
+        state: &ProjectState,
+        stored: &StoredRule,
+        text: &TextOfRule,
+        verdict: VerdictRecord,
+        judgement: &Judgement,
+        proposal: &Proposal,
+    ) -> AppResult<Enforcing> {
+        let notify_only = matches!(judgement.decision, Decision::NotifyOnly(_));
+        let new = EnforcementRecord {
+            id: uuid::Uuid::now_v7().to_string(),
+            event_id: verdict.event_id,
+            definition_id: stored.definition.clone(),
+            revision: stored.revision,
+            project: text.project.clone(),
+            rule: text.rule.clone(),
+            live: verdict.live,
+            action: if notify_only { "notify".to_owned() } else { proposal.action.clone() },
+            rate_key: proposal.keys.rate.clone(),
+            breaker_key: proposal.keys.breaker.clone(),
+            nodes: 0,
+            run: None,
+            created_at: verdict.created_at,
+            mark: None,
+            marked_by: None,
+            marked_at: None,
+        };
+        Ok(Enforcing {
+            permit: self.own_permit(Permission::Edit)?,
+            rule: Arc::clone(&stored.rule),
+            text: text.clone(),
+            new,
+            keys: proposal.keys.clone(),
+            verdict,
+            inventory: u32::try_from(state.nodes.len()).unwrap_or(u32::MAX),
+            only_signed: matches!(judgement.decision, Decision::ActIfSigned(_)),
+            found: Mutex::new(Found::default()),
+        })
+    }
+
+    /// Asks for the run as the rule's owner; in dry run only looks whether that would be granted.
+    async fn ask_for_run(
+        &self,
+        state: &ProjectState,
+        stored: &StoredRule,
+        event: &Event,
+        proposal: &Proposal,
+        enforcing: &Arc<Enforcing>,
+    ) -> AppResult<VerdictRecord> {
+        let job = state.action_job(&proposal.target).ok_or_else(AppError::not_found)?;
+        let owner = owner(&stored.rule);
+        let request = RunRequest {
+            project: event.project.clone(),
+            job: JobRef::parse(job.id.as_str())?,
+            values: proposal.values(),
+            reason: format!("Rule {} on event {}.", stored.rule.name, event.id),
+            nodes: None,
+            node_filter: None,
+            start_at: None,
+            origin: Origin::Rule { name: stored.rule.name.clone(), event: event.id },
+            dry_run: false,
+        };
+        if enforcing.new.live {
+            let run = self.request_run_with(&owner, request, Some(Arc::clone(enforcing)), "engine").await?;
+            let detail = format!("Asked for run #{}.", run.number);
+            return Ok(enforcing.concluded(Outcome::Ran, &detail, Some(run.number)));
+        }
+        let prepared = self.prepare(&owner, &request).await?;
+        let signed = prepared.plan.policy.is_some();
+        let nodes: Vec<String> = prepared.plan.nodes.iter().map(|n| n.name.to_string()).collect();
+        let after = if signed { ", after a signature" } else { "" };
+        let detail = format!("Would ask for a run of {} on {}{after}.", job.job.path, nodes.join(", "));
+        self.store_without_run(enforcing, nodes.len(), signed, Outcome::Would, detail).await
+    }
+
+    /// Tells people, or does nothing.
+    async fn do_without_run(&self, enforcing: &Arc<Enforcing>, judgement: &Judgement) -> AppResult<VerdictRecord> {
+        let proposal = enforcing.verdict.proposal.clone();
+        let channel = proposal.filter(|p| p.action == "notify").map(|p| p.target);
+        let (outcome, detail) = match (&judgement.decision, channel) {
+            (Decision::NotifyOnly(why), _) => (Outcome::Notified, why.clone()),
+            (_, Some(channel)) => (Outcome::Notified, format!("Noted for the channel {channel}.")),
+            (_, None) => (Outcome::Nothing, "The rule's action is to do nothing.".to_owned()),
+        };
+        let outcome = if enforcing.new.live { outcome } else { Outcome::Would };
+        self.store_without_run(enforcing, 0, false, outcome, detail).await
+    }
+
+    async fn store_without_run(
+        &self,
+        enforcing: &Arc<Enforcing>,
+        nodes: usize,
+        signed: bool,
+        outcome: Outcome,
+        detail: String,
+    ) -> AppResult<VerdictRecord> {
+        let (enforcing, told) = (Arc::clone(enforcing), detail.clone());
+        let kept = Arc::clone(&enforcing);
+        let write = move |c: &mut crate::store::Conn| {
+            enforcing.begin(c, nodes, signed)?;
+            enforcing.conclude(c, outcome, &detail, None)
+        };
+        self.db.write::<_, AppError, _>(write).await?;
+        Ok(kept.concluded(outcome, &told, None))
+    }
+
+    /// The verdict that an earlier try, or another server, stored with what it did.
+    async fn what_was_done(&self, enforcing: &Enforcing) -> AppResult<VerdictRecord> {
+        let (event, new) = (enforcing.new.event_id, enforcing.new.clone());
+        let all = self.db.read(move |c| verdicts::of_event(c, event)).await?;
+        let same = |v: &VerdictRecord| v.definition_id == new.definition_id && v.revision == new.revision;
+        all.into_iter().find(same).ok_or_else(|| AppError::fault("an enforcement has no verdict"))
+    }
+}
+
+/// Whether a text is live now.
+pub(super) fn live(c: &mut crate::store::Conn, text: &TextOfRule) -> Result<bool, StoreError> {
+    match states::find(c, text)? {
+        Some(state) => states::is_live(c, text, &state),
+        None => Ok(false),
+    }
+}
+
+pub(super) fn text_of(state: &ProjectState, stored: &StoredRule) -> TextOfRule {
+    TextOfRule {
+        definition: stored.definition.clone(),
+        digest: stored.digest,
+        project: state.project.name.clone(),
+        rule: stored.rule.name.clone(),
+    }
+}
+
+/// The service account that a rule acts as.
+fn owner(rule: &Rule) -> Actor {
+    Actor {
+        principal: Principal::Service(rule.owner.clone()),
+        groups: std::collections::BTreeSet::new(),
+        via: Via::Engine,
+        administrator: false,
+    }
+}
+
+fn runs(judgement: &Judgement, proposal: &Proposal) -> bool {
+    proposal.action == "run" && !matches!(judgement.decision, Decision::NotifyOnly(_))
+}
+
+/// A judgement as a row; what the guards of the past and the action add comes later.
+pub(super) fn verdict_of(
+    text: &TextOfRule,
+    revision: i64,
+    event: &Event,
+    live: bool,
+    judgement: &Judgement,
+    now: crate::domain::time::Timestamp,
+) -> VerdictRecord {
+    let (outcome, detail) = match &judgement.decision {
+        Decision::NotMatched => (Outcome::NotMatched, why_not_matched(judgement)),
+        Decision::Held(why) => (Outcome::Held, why.clone()),
+        Decision::Refused(why) => (Outcome::Refused, why.clone()),
+        Decision::Act | Decision::NotifyOnly(_) | Decision::ActIfSigned(_) => (Outcome::Would, String::new()),
+    };
+    let criteria = judgement.outcome.criteria.iter().filter_map(|c| serde_json::to_value(c).ok()).collect();
+    VerdictRecord {
+        event_id: event.id,
+        definition_id: text.definition.clone(),
+        revision,
+        project: text.project.clone(),
+        rule: text.rule.clone(),
+        live,
+        outcome,
+        detail,
+        criteria: Criteria(criteria),
+        guards: Guards(judgement.guards.clone()),
+        proposal: judgement.proposal.clone(),
+        run: None,
+        created_at: now,
+    }
+}
+
+fn why_not_matched(judgement: &Judgement) -> String {
+    let failed = judgement.outcome.criteria.iter().find(|c| !c.result.matched);
+    failed.map_or_else(
+        || "Its criteria do not hold.".to_owned(),
+        |c| format!("{} {}: {}.", c.result.path, c.result.operator, c.result.reason),
+    )
+}
+
+/// What is told of a refusal; what may not be seen is not told apart from what is not there.
+fn refused(enforcing: &Enforcing, kind: &RefusalKind, code: &str, message: &str) -> VerdictRecord {
+    if code == "environment" {
+        let mut verdict = enforcing.concluded(Outcome::Held, message, None);
+        verdict.guards.0.push(GuardResult::new("environment", false, message));
+        return verdict;
+    }
+    let message = match kind {
+        RefusalKind::NotFound => "The rule's job is not there, or its owner may not see it.",
+        _ => message,
+    };
+    enforcing.concluded(Outcome::Refused, message, None)
+}
+
+/// What all rules together made of an event, as its own verdict.
+fn summary(all: &[VerdictRecord]) -> (EventVerdict, String, Option<crate::domain::ids::RunNumber>) {
+    let of = |outcomes: &[Outcome]| all.iter().filter(|v| outcomes.contains(&v.outcome)).collect::<Vec<_>>();
+    let names = |found: &[&VerdictRecord]| found.iter().map(|v| v.rule.as_str()).collect::<Vec<_>>().join(", ");
+    let acted = of(&[Outcome::Ran, Outcome::Notified, Outcome::Nothing]);
+    if !acted.is_empty() {
+        let run = acted.iter().find_map(|v| v.run);
+        return (EventVerdict::Ran, format!("Acted on by {}.", names(&acted)), run);
+    }
+    let would = of(&[Outcome::Would]);
+    if !would.is_empty() {
+        return (EventVerdict::DryRun, format!("In dry run {} would have acted.", names(&would)), None);
+    }
+    let stopped = of(&[Outcome::Held, Outcome::Refused]);
+    if let Some(first) = stopped.first() {
+        return (EventVerdict::Refused, format!("{}: {}", first.rule, first.detail), None);
+    }
+    let detail = if all.is_empty() { "No rule could match it." } else { "No rule's criteria hold." };
+    (EventVerdict::NotMatched, detail.to_owned(), None)
+}

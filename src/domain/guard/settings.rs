@@ -1,0 +1,125 @@
+//! What a rule's `guard:` says.
+
+use crate::domain::expression::Text;
+use crate::domain::ids::Environment;
+use crate::domain::time::Seconds;
+
+/// Everything that may hold a rule back.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Guards {
+    /// The environments whose nodes it may reach; empty leaves that to the project.
+    pub environments: Vec<Environment>,
+    /// How sure a label must be.
+    pub confidence: Option<ConfidenceFloor>,
+    /// Fields that a criterion must test and an event must have.
+    pub strict: Vec<String>,
+    /// One action for the same thing in a time.
+    pub dedupe: Option<Dedupe>,
+    /// So many actions in a time.
+    pub rate: Option<Rate>,
+    /// Stops the rule when too much happens or goes wrong.
+    pub breaker: Option<Breaker>,
+    /// When it stays silent.
+    pub maintenance: Vec<Maintenance>,
+    /// How many nodes it may touch in a time.
+    pub blast_radius: Option<BlastRadius>,
+}
+
+/// The least confidence that a label needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ConfidenceFloor {
+    /// The field with the confidence, a number from 0 to 1, as a path from `trigger`.
+    pub field: String,
+    /// The floor.
+    pub at_least: f64,
+    /// What happens below it.
+    pub below: Below,
+}
+
+/// What happens to an event whose label is not sure enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Below {
+    /// People are told, and nothing runs.
+    Notify,
+    /// The run waits for a signature.
+    Approval,
+    /// Nothing happens.
+    Drop,
+}
+
+impl Below {
+    /// The word in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Approval => "approval",
+            Self::Drop => "drop",
+        }
+    }
+}
+
+/// One action for each key in a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dedupe {
+    /// What makes two events the same.
+    pub key: Text,
+    /// How long the first one counts.
+    pub window: Seconds,
+}
+
+/// At most so many actions in a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rate {
+    /// How many.
+    pub limit: u32,
+    /// In how long.
+    pub window: Seconds,
+    /// For each of these by itself; in all without it.
+    pub key: Option<Text>,
+    /// Whether going over it opens the breaker and calls people, or only this event is held.
+    pub opens_breaker: bool,
+}
+
+/// Stops a rule that fires too often or whose runs fail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Breaker {
+    /// So many actions in the window open it.
+    pub count: Option<u32>,
+    /// So many actions for one key in the window open it.
+    pub count_by_key: Option<u32>,
+    /// What the key is.
+    pub by: Option<Text>,
+    /// So many percent of failed runs in the window open it.
+    pub failures_percent: Option<u32>,
+    /// The window.
+    pub window: Seconds,
+    /// How long it stays open before a single probe; `None` until somebody closes it.
+    pub cool_down: Option<Seconds>,
+    /// The channel that is told once when it opens.
+    pub escalate: Option<String>,
+    /// Whether the rule goes back to dry run when it opens.
+    pub demote: bool,
+}
+
+/// A time of silence: on these days, from a minute of the day on, for so long. UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Maintenance {
+    /// The days on which it begins; every day when empty.
+    pub days: Vec<chrono::Weekday>,
+    /// The minute of the day that it begins at, UTC.
+    pub from_minute: u32,
+    /// How long it lasts.
+    pub lasts: Seconds,
+}
+
+/// At most so many nodes in a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BlastRadius {
+    /// How many nodes.
+    pub nodes: Option<u32>,
+    /// Or how many percent of the inventory, rounded down.
+    pub percent: Option<u32>,
+    /// In how long.
+    pub window: Seconds,
+}

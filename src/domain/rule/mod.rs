@@ -1,0 +1,158 @@
+//! Rules: which event means what, by whose rights, and held back by which guards.
+//!
+//! A rule is data: what becomes of an event is decided by pure functions here and in `domain::guard`, and carried out
+//! elsewhere.
+
+pub mod backtest;
+pub mod conditions;
+mod index;
+pub mod judge;
+pub mod rollout;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::expression::Text;
+use super::guard::Guards;
+use super::ids::{ProjectName, UserName};
+use conditions::Conditions;
+
+pub use index::RuleIndex;
+
+/// What the texts of a rule can name.
+pub const ROOTS: [&str; 1] = ["trigger"];
+
+/// A rule, checked and compiled.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Its name, unique in its project.
+    pub name: String,
+    /// Its pack; `default` where none is named.
+    pub pack: String,
+    /// What the rule is for.
+    pub description: String,
+    /// The event type that it listens to.
+    pub trigger: String,
+    /// What the source is asked for, as written; sources read it.
+    pub trigger_parameters: Value,
+    /// What the event must be like.
+    pub conditions: Conditions,
+    /// What becomes of an event that passes.
+    pub action: Action,
+    /// The mode that its author asks for.
+    pub mode: AuthoredMode,
+    /// The service account whose rights decide when it acts.
+    pub owner: UserName,
+    /// What holds it back.
+    pub guards: Guards,
+    /// How events are to be labelled before matching, as written; enrichers read it.
+    pub enrich: Value,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Asks for a run of a job, as its owner.
+    Run {
+        /// The job as written: `pack.name`, `group/name` or an id.
+        job: String,
+        /// The job's options.
+        parameters: BTreeMap<String, Parameter>,
+    },
+    /// Tells a channel of `project.yaml`.
+    Notify {
+        /// The channel.
+        channel: String,
+        /// What it is told.
+        message: Text,
+    },
+    /// Leaves its verdict and nothing else.
+    Nothing,
+}
+
+impl Action {
+    /// The word for lists.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Run { .. } => "run",
+            Self::Notify { .. } => "notify",
+            Self::Nothing => "nothing",
+        }
+    }
+
+    /// What it is about, in a few words: the job, the channel.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Run { job, .. } => job.clone(),
+            Self::Notify { channel, .. } => format!("notify {channel}"),
+            Self::Nothing => "nothing".to_owned(),
+        }
+    }
+}
+
+/// What an option of the job is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Parameter {
+    /// One text.
+    One(Text),
+    /// Several values.
+    Several(Vec<Text>),
+}
+
+/// The mode in a rule's text. None of them makes a rule live: promotion does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthoredMode {
+    /// It does not look at events at all.
+    Off,
+    /// It writes down what it would do, until this very text is promoted.
+    DryRun,
+    /// The same, said by an author who wants it to be promoted.
+    Live,
+}
+
+impl AuthoredMode {
+    /// The word in the file.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::DryRun => "dry_run",
+            Self::Live => "live",
+        }
+    }
+}
+
+/// The ids and names of a job that an action's `ref` may mean, the likeliest first: as written, as StackStorm's
+/// `pack.name` for `group/name`, and, where the pack is the project, the rest of it.
+#[must_use]
+pub fn job_names(reference: &str, project: &ProjectName) -> Vec<String> {
+    let mut names = vec![reference.to_owned()];
+    if reference.contains('.') && !reference.contains('/') {
+        names.push(reference.replace('.', "/"));
+        if let Some(rest) = reference.strip_prefix(project.as_str()).and_then(|r| r.strip_prefix('.')) {
+            names.push(rest.to_owned());
+            names.push(rest.replace('.', "/"));
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reference_is_read_as_a_pack_and_as_a_group() {
+        let project = ProjectName::parse("ops").unwrap();
+        assert_eq!(job_names("logs/rotate", &project), ["logs/rotate"]);
+        assert_eq!(job_names("a1b2", &project), ["a1b2"]);
+        assert_eq!(
+            job_names("ops.logs.rotate", &project),
+            ["ops.logs.rotate", "ops/logs/rotate", "logs.rotate", "logs/rotate"]
+        );
+        assert_eq!(job_names("core.local", &project), ["core.local", "core/local"]);
+    }
+}

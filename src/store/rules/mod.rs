@@ -1,0 +1,5 @@
+//! What rules made of events, what they did, and where each of them stands.
+
+pub mod enforcements;
+pub mod states;
+pub mod verdicts;
