@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::App;
+use super::closing::move_run;
 use super::error::{AppError, AppResult};
-use super::planning::{Prepared, RunRequest, job_of};
+use super::planning::{Prepared, RunRequest, job_of, person};
 use super::record::Source;
 pub use super::run_list::{RunFilter, RunPage};
+use super::signers::person_of;
 use crate::domain::access::{Actor, Permission, Principal};
-use crate::domain::approval::RequestState;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
@@ -147,6 +148,7 @@ impl App {
                     now,
                 )?;
                 if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {
+                    let asked_by = person(&plan.requester).map(|name| person_of(c, &name)).transpose()?;
                     requests::create(
                         c,
                         &prepared.permit,
@@ -160,6 +162,8 @@ impl App {
                             plan_digest: plan.digest(),
                             requester: plan.requester.clone(),
                             expires_at: now + sign_off.policy.expires.to_delta(),
+                            person: asked_by,
+                            replaces: None,
                         },
                         now,
                     )?;
@@ -234,16 +238,7 @@ impl App {
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
-                let (to, effects) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now)
-                    .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: None };
-                rows::transition(c, &permit, number, &change, now)?;
-                if effects.contains(&run::Effect::CloseRequest)
-                    && let Some(id) = run.approval_id
-                {
-                    let why = Some("The run was canceled.");
-                    requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
-                }
+                let (to, _) = move_run(c, &permit, &run, None, RunEvent::CancelRequested, &reason, now)?;
                 let detail = json!({ "from": run.state, "to": to });
                 let resource = format!("run:{number}");
                 recorder.note(c, &actor, &source, "run.cancel_requested", resource, Some(&run.project), detail)?;
@@ -325,10 +320,10 @@ fn make_room(
         WhenBusy::CancelRunning => {
             let mut canceled = Vec::new();
             for run in under_way {
-                if let Ok((to, _)) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now) {
-                    let reason = "Canceled because a newer run of the same job was asked for.".to_owned();
-                    let change = rows::Change { from: run.state, to, reason, fence: None };
-                    rows::transition(c, own, run.number, &change, now)?;
+                // One that is being canceled already is left alone.
+                if run::next(run.state, RunEvent::CancelRequested, run.start_at, now).is_ok() {
+                    let reason = "Canceled because a newer run of the same job was asked for.";
+                    let (to, _) = move_run(c, own, &run, None, RunEvent::CancelRequested, reason, now)?;
                     canceled.push(Canceled { number: run.number, from: run.state, to });
                 }
             }

@@ -5,22 +5,22 @@
 use serde_json::json;
 
 use super::App;
+use super::closing::move_run;
 use super::error::{AppError, AppResult};
 use super::planning::key_is_usable;
 use super::record::act;
 use super::standing::may_start;
-use crate::domain::access::{Permission, Permit, Principal};
-use crate::domain::approval::RequestState;
+use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
 use crate::domain::moment::Moment;
 use crate::domain::plan::{Plan, PlannedValue};
-use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
+use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, secrets};
+use crate::store::{StoreError, approvals as requests, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -128,10 +128,7 @@ impl App {
                     Ok(_) => (RunEvent::Started, String::new()),
                     Err((event, why)) => (*event, format!("Not started: {why}. Ask again if it is still wanted.")),
                 };
-                let (to, _) = run::next(run.state, event, run.start_at, now)
-                    .map_err(|e| AppError::conflict("illegal_transition", e.to_string()))?;
-                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: Some(claimed.fence) };
-                rows::transition(c, &permit, number, &change, now)?;
+                move_run(c, &permit, &run, Some(claimed.fence), event, &reason, now)?;
                 let action = if fits.is_ok() { "run.started" } else { "run.voided" };
                 let detail = json!({ "digest": digest, "server": owner, "reason": reason });
                 let entry =
@@ -258,7 +255,7 @@ impl App {
                 if run.fence == fence && run.state.is_terminal() {
                     return Ok(());
                 }
-                finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
+                move_run(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
                 let state = rows::get(c, number)?.state;
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
                 let entry =
@@ -299,10 +296,7 @@ impl App {
                 .db
                 .write(move |c| {
                     let run = rows::get(c, number)?;
-                    finish(c, &permit, &run, None, event, &reason, now)?;
-                    if let (RunEvent::Expired, Some(id)) = (event, run.approval_id) {
-                        requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Expired, None, now)?;
-                    }
+                    move_run(c, &permit, &run, None, event, &reason, now)?;
                     let state = rows::get(c, number)?.state;
                     let detail = json!({ "state": state, "reason": reason });
                     let entry = act(
@@ -413,20 +407,4 @@ impl App {
 enum Taken {
     Start(Box<Assignment>),
     Gone,
-}
-
-/// Moves a run by an event and writes the change.
-pub(super) fn finish(
-    c: &mut Conn,
-    permit: &Permit,
-    run: &RunRecord,
-    fence: Option<i64>,
-    event: RunEvent,
-    reason: &str,
-    now: Timestamp,
-) -> AppResult<()> {
-    let (to, _) = run::next(run.state, event, run.start_at, now)
-        .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-    let change = rows::Change { from: run.state, to, reason: reason.to_owned(), fence };
-    Ok(rows::transition(c, permit, run.number, &change, now)?)
 }

@@ -52,6 +52,14 @@ pub struct ApprovalRecord {
     pub decided_at: Option<Timestamp>,
     /// Why it is void.
     pub void_reason: Option<String>,
+    /// Who the requester was when they asked.
+    pub person: Option<UserName>,
+    /// The first of those that were asked again one after another.
+    pub thread: ApprovalId,
+    /// The one that this was asked again after.
+    pub replaces: Option<ApprovalId>,
+    /// The one that was asked after this.
+    pub replaced_by: Option<ApprovalId>,
 }
 
 /// A request to be made.
@@ -75,6 +83,10 @@ pub struct NewApproval {
     pub requester: Principal,
     /// When it expires undecided.
     pub expires_at: Timestamp,
+    /// Who the requester is, if a person.
+    pub person: Option<UserName>,
+    /// The one that this is asked again after.
+    pub replaces: Option<ApprovalId>,
 }
 
 /// What somebody decided.
@@ -98,6 +110,10 @@ pub struct SignatureRecord {
     /// When.
     #[diesel(column_name = signed_at, deserialize_as = Stamp)]
     pub at: Timestamp,
+    /// Who the signer was then.
+    pub person: UserName,
+    /// In whose name they spoke beside their own.
+    pub on_behalf_of: Option<UserName>,
 }
 
 /// Which requests are wanted. What is empty does not narrow.
@@ -116,9 +132,14 @@ fn missing(id: ApprovalId) -> StoreError {
 /// Writes a request, pending.
 ///
 /// # Errors
+/// [`StoreError::Conflict`] when the one that it replaces was asked again already or is another job's;
 /// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
 pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) -> Result<(), StoreError> {
     permit::job(permit, &new.project, &new.job_path)?;
+    let thread = match new.replaces {
+        None => new.id,
+        Some(old) => replace(c, old, new)?,
+    };
     let row = (
         approvals::id.eq(new.id.to_string()),
         approvals::run.eq(new.run.get()),
@@ -131,9 +152,38 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) 
         approvals::requester.eq(new.requester.to_string()),
         approvals::created_at.eq(stamp(now)),
         approvals::expires_at.eq(stamp(new.expires_at)),
+        approvals::person.eq(new.person.as_ref().map(UserName::as_str)),
+        approvals::thread.eq(thread.to_string()),
+        approvals::replaces.eq(new.replaces.map(|id| id.to_string())),
     );
     diesel::insert_into(approvals::table).values(row).execute(c)?;
     Ok(())
+}
+
+/// Marks the old one as asked again; its thread.
+fn replace(c: &mut Conn, old: ApprovalId, new: &NewApproval) -> Result<ApprovalId, StoreError> {
+    let found = locked(c, old)?;
+    if found.project != new.project || !found.state.ended_without_run() {
+        return Err(StoreError::conflict(format!("request {old} cannot be asked again")));
+    }
+    let open = approvals::table.find(old.to_string()).filter(approvals::replaced_by.is_null());
+    match diesel::update(open).set(approvals::replaced_by.eq(new.id.to_string())).execute(c)? {
+        1 => Ok(found.thread),
+        _ => Err(StoreError::conflict("this was asked again already")),
+    }
+}
+
+/// The requests of a thread, the first one first.
+///
+/// # Errors
+/// Those of the database.
+pub fn thread(c: &mut Conn, thread: ApprovalId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    Ok(approvals::table
+        .filter(approvals::thread.eq(thread.to_string()))
+        .order((approvals::created_at, approvals::id))
+        .limit(limit(200))
+        .select(ApprovalRecord::as_select())
+        .load(c)?)
 }
 
 /// The request of this id.
@@ -155,14 +205,14 @@ pub fn get_signed(c: &mut Conn, id: ApprovalId) -> Result<(ApprovalRecord, Vec<S
         .filter(signatures::approval.eq(id.to_string()))
         .select(SignatureRecord::as_select())
         .load(c)?;
-    signed.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    signed.sort_by(|a, b| (a.at, &a.user, a.verdict.as_str()).cmp(&(b.at, &b.user, b.verdict.as_str())));
     Ok((approval, signed))
 }
 
-/// Adds a signature to a pending request. One person signs once.
+/// Adds an answer to a pending request. An account gives each answer once.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when the request is not pending any more or the person has signed;
+/// [`StoreError::Conflict`] when the request is not pending any more or the account has answered so;
 /// [`StoreError::PermitMismatch`] unless the permit is the signer's own `approve` on the job; those of the database.
 pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &SignatureRecord) -> Result<(), StoreError> {
     let approval = locked(c, id)?;
@@ -177,7 +227,7 @@ pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &Signature
     if approval.state != RequestState::Pending {
         return Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str())));
     }
-    let there = signatures::table.find((id.to_string(), signature.user.as_str()));
+    let there = signatures::table.find((id.to_string(), signature.user.as_str(), signature.verdict.as_str()));
     if diesel::select(diesel::dsl::exists(there)).get_result(c)? {
         return Err(StoreError::conflict(format!("{} has signed already", signature.user)));
     }
@@ -190,6 +240,8 @@ pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &Signature
         signatures::digest.eq(signature.digest.to_string()),
         signatures::source.eq(&signature.source),
         signatures::signed_at.eq(stamp(signature.at)),
+        signatures::person.eq(signature.person.as_str()),
+        signatures::on_behalf_of.eq(signature.on_behalf_of.as_ref().map(UserName::as_str)),
     );
     diesel::insert_into(signatures::table).values(row).execute(c)?;
     Ok(())
@@ -208,7 +260,7 @@ pub fn locked(c: &mut Conn, id: ApprovalId) -> Result<ApprovalRecord, StoreError
     get(c, id)
 }
 
-/// Moves a request from `pending` to another state. The reason is kept where it becomes void.
+/// Moves a request from one state to another. The reason is kept where it becomes void.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when it is not in `from` any more; [`StoreError::NotFound`];
@@ -226,11 +278,10 @@ pub fn set_state(
     permit::job(permit, &approval.project, &approval.job_path)?;
     let unchanged =
         approvals::table.filter(approvals::id.eq(id.to_string())).filter(approvals::state.eq(from.as_str()));
-    let change = (
-        approvals::state.eq(to.as_str()),
-        approvals::decided_at.eq(stamp(now)),
-        approvals::void_reason.eq(void_reason),
-    );
+    // Once approved, the moment of the decision stays.
+    let decided = if from == RequestState::Pending { Some(stamp(now)) } else { approval.decided_at.map(stamp) };
+    let change =
+        (approvals::state.eq(to.as_str()), approvals::decided_at.eq(decided), approvals::void_reason.eq(void_reason));
     match diesel::update(unchanged).set(change).execute(c)? {
         1 => Ok(()),
         _ => Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str()))),

@@ -25,6 +25,7 @@ diesel::table! {
         active -> Bool,
         created_at -> Timestamp,
         password_changed_at -> Nullable<Timestamp>,
+        person -> Nullable<Text>,
     }
 }
 
@@ -233,11 +234,15 @@ diesel::table! {
         expires_at -> Timestamp,
         decided_at -> Nullable<Timestamp>,
         void_reason -> Nullable<Text>,
+        person -> Nullable<Text>,
+        thread -> Text,
+        replaces -> Nullable<Text>,
+        replaced_by -> Nullable<Text>,
     }
 }
 
 diesel::table! {
-    signatures (approval, user_name) {
+    signatures (approval, user_name, verdict) {
         approval -> Text,
         user_name -> Text,
         verdict -> Text,
@@ -246,6 +251,8 @@ diesel::table! {
         digest -> Text,
         source -> Text,
         signed_at -> Timestamp,
+        person -> Text,
+        on_behalf_of -> Nullable<Text>,
     }
 }
 

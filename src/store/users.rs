@@ -36,6 +36,8 @@ pub struct UserRecord {
     /// When the password was last set.
     #[diesel(deserialize_as = MaybeStamp)]
     pub password_changed_at: Option<Timestamp>,
+    /// The person that the account belongs to, where it was said; accounts of one person share it.
+    pub person: Option<UserName>,
 }
 
 impl std::fmt::Debug for UserRecord {
@@ -157,6 +159,40 @@ pub fn set_administrator(c: &mut Conn, permit: &Permit, name: &UserName, yes: bo
 pub fn set_active(c: &mut Conn, permit: &Permit, name: &UserName, yes: bool) -> Result<(), StoreError> {
     permit::system(permit)?;
     changed(diesel::update(users::table.find(name.as_str())).set(users::active.eq(yes)).execute(c)?, name)
+}
+
+/// Says that both accounts belong to one person, with every account that was said to belong to either of them.
+///
+/// # Errors
+/// As [`set_groups`].
+pub fn join(c: &mut Conn, permit: &Permit, name: &UserName, other: &UserName) -> Result<(), StoreError> {
+    permit::system(permit)?;
+    let known = |c: &mut Conn, name: &UserName| -> Result<String, StoreError> {
+        let found = find(c, name)?.ok_or_else(|| missing(name))?;
+        Ok(found.person.unwrap_or(found.name).as_str().to_owned())
+    };
+    let (from, to) = (known(c, name)?, known(c, other)?);
+    diesel::update(users::table.filter(users::person.eq(&from))).set(users::person.eq(&to)).execute(c)?;
+    for account in [name, other] {
+        diesel::update(users::table.find(account.as_str())).set(users::person.eq(&to)).execute(c)?;
+    }
+    Ok(())
+}
+
+/// Says that the account belongs to a person of its own. Others that were said to be the same stay together.
+///
+/// # Errors
+/// As [`set_groups`].
+pub fn part(c: &mut Conn, permit: &Permit, name: &UserName) -> Result<(), StoreError> {
+    permit::system(permit)?;
+    changed(diesel::update(users::table.find(name.as_str())).set(users::person.eq(None::<String>)).execute(c)?, name)?;
+    // Where the others were known by this name, they need one of their own.
+    let others = || users::table.filter(users::person.eq(name.as_str()));
+    let first: Option<String> = others().select(users::name).order(users::name).first(c).optional()?;
+    if let Some(first) = first {
+        diesel::update(others()).set(users::person.eq(first)).execute(c)?;
+    }
+    Ok(())
 }
 
 fn changed(rows: usize, name: &UserName) -> Result<(), StoreError> {

@@ -211,6 +211,14 @@ impl TestApp {
         self.base.url(self.data())
     }
 
+    /// Changes the SQLite database behind Interlock's back.
+    pub(crate) fn sql(&self, statements: &str) {
+        use diesel::Connection;
+        use diesel::connection::SimpleConnection;
+        let mut database = diesel::SqliteConnection::establish(&self.database()).unwrap();
+        database.batch_execute(&format!("PRAGMA busy_timeout = 10000; {statements}")).unwrap();
+    }
+
     /// Brings a project in.
     pub(crate) fn load(&self, project: &str, files: &[(&str, &str)]) {
         self.try_load(project, files).unwrap();

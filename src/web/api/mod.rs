@@ -7,6 +7,7 @@ pub mod jobs;
 pub mod log;
 pub mod openapi;
 mod operations;
+pub mod people;
 pub mod rules;
 pub mod runs;
 pub mod session;
@@ -40,5 +41,6 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
+    api("PUT", "/api/v1/people/{name}/person", Guard::System(Permission::Administer), to!(people::set_person)),
     api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),
 ];

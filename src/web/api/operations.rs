@@ -86,7 +86,11 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
         },
         ("POST", "/api/v1/runs/{number}/cancel") => operation("cancelRun", "Cancel a run", (200, Some("Run"))),
         ("GET", "/api/v1/approvals") => Operation {
-            query: &[("state", "in this state: pending, approved, rejected, expired, void"), CURSOR, LIMIT],
+            query: &[
+                ("state", "in this state: pending, pushed_back, approved, rejected, expired, void, used"),
+                CURSOR,
+                LIMIT,
+            ],
             ..operation("listApprovals", "Approval requests, newest first", (200, Some("ApprovalList")))
         },
         ("GET", "/api/v1/approvals/{id}") => {
@@ -96,7 +100,7 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "Decision")),
             ..operation(
                 "decideApproval",
-                "Approve or reject, as a person with a fresh session",
+                "Approve, push back or reject, as a person with a fresh session",
                 (200, Some("Approval")),
             )
         },
@@ -123,6 +127,14 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
                 LIMIT,
             ],
             ..operation("listAudit", "Entries of the record, newest first", (200, Some("AuditList")))
+        },
+        ("PUT", "/api/v1/people/{name}/person") => Operation {
+            request: Some(Body(JSON, "SamePerson")),
+            ..operation(
+                "setPerson",
+                "Say that two accounts belong to one person, or that one belongs to a person of its own",
+                (200, Some("SamePerson")),
+            )
         },
         ("GET", "/api/v1/openapi.json") => operation("describe", "This document", (200, Some("Anything"))),
         _ => return None,
@@ -175,7 +187,8 @@ pub(super) fn schemas() -> Value {
             "void_reason": maybe_text(), "mine": flag(), "plan": { "type": "object" }, "policy": { "type": "object" },
             "signatures": { "type": "array" }, "may_decide": flag(), "may_not_why": maybe_text() })),
         "Decision": object(&["decision", "digest"], json!({
-            "decision": { "enum": ["approve", "reject"] }, "digest": text(), "reason": maybe_text() })),
+            "decision": { "enum": ["approve", "push_back", "reject"] }, "digest": text(), "reason": maybe_text() })),
+        "SamePerson": object(&["same_as"], json!({ "name": text(), "same_as": maybe_text() })),
         "Event": object(&["id", "project", "time", "source", "type"], json!({
             "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
             "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] },

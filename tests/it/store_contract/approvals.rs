@@ -41,6 +41,8 @@ fn signature(name: &str, seconds: i64) -> SignatureRecord {
         digest: digest("{}"),
         source: "127.0.0.1".to_owned(),
         at: at(seconds),
+        person: user(name),
+        on_behalf_of: None,
     }
 }
 
@@ -65,6 +67,8 @@ async fn requests_are_signed_and_decided_once() {
                 plan_digest: digest("{}"),
                 requester: Principal::parse("user:alice").unwrap(),
                 expires_at: at(1_000 * i64::from(n)),
+                person: Some(user("alice")),
+                replaces: None,
             };
             // Two of them in the same moment.
             let when = at(i64::from(n) / 2);
@@ -127,6 +131,8 @@ async fn the_last_of_several_signatures_at_once_sees_all_others() {
             plan_digest: digest("{}"),
             requester: Principal::parse("user:alice").unwrap(),
             expires_at: at(1_000),
+            person: Some(user("alice")),
+            replaces: None,
         };
         db.write(move |c| approvals::create(c, &system(), &new, at(0))).await.unwrap();
         let people = (0..10).map(|i| {

@@ -1,0 +1,4 @@
+//! Requests for signatures over their whole life, through the doors that people use.
+
+mod faults;
+mod world;
