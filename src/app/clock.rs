@@ -1,6 +1,7 @@
 //! The clock: the one place that reads the time. Tests set it by hand.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::domain::time::Timestamp;
 
@@ -31,6 +32,16 @@ impl Clock {
                 chrono::SubsecRound::trunc_subsecs(now, 6)
             }
             Self::Manual(at) => *at.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+        }
+    }
+
+    /// How long this clock runs, from a moment of its own: it goes on evenly when somebody sets the time.
+    #[must_use]
+    pub fn running(&self) -> Duration {
+        static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
+        match self {
+            Self::System => BEGAN.elapsed(),
+            Self::Manual(_) => (self.now() - Timestamp::UNIX_EPOCH).to_std().unwrap_or_default(),
         }
     }
 

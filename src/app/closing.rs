@@ -47,13 +47,15 @@ fn close_request(
         RunEvent::Voided | RunEvent::CancelRequested => (RequestState::Void, Some(reason)),
     };
     let from = requests::locked(c, id)?.state;
-    let open = match state {
-        RequestState::Used => from == RequestState::Approved,
-        _ => matches!(from, RequestState::Pending | RequestState::Approved),
-    };
-    if !open {
-        let message = format!("The request for signatures of run #{} is {} by now.", run.number, from.as_str());
-        return Err(AppError::conflict("request_closed", message));
+    match (state, from) {
+        (RequestState::Used, RequestState::Approved) => {}
+        (RequestState::Used, _) => {
+            let message = format!("The request for signatures of run #{} is {} by now.", run.number, from.as_str());
+            return Err(AppError::conflict("request_closed", message));
+        }
+        (_, RequestState::Pending | RequestState::Approved) => {}
+        // Whatever became of it before, the run ends.
+        _ => return Ok(()),
     }
     Ok(requests::set_state(c, permit, id, from, state, why, now)?)
 }

@@ -56,6 +56,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Instant;
 
 use crate::domain::access::{Actor, Denied, Permission, Permit, Resource};
+use crate::domain::lease::LeaseWatch;
 use crate::store::anchor::Anchor;
 use crate::store::{Db, Mark, RootKey, StoreError, Vault};
 use catalogue::Catalogue;
@@ -79,6 +80,7 @@ pub struct App {
     pub settings: Settings,
     reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     archive: std::sync::OnceLock<archive::Archive>,
+    leases: std::sync::Mutex<LeaseWatch>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -149,6 +151,7 @@ impl App {
             settings,
             reach: std::sync::OnceLock::new(),
             archive: std::sync::OnceLock::new(),
+            leases: std::sync::Mutex::default(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

@@ -1,5 +1,6 @@
 //! Taking over runs whose server is gone: their steps may go on on the nodes, so they are followed there.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,42 +14,55 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::RunNumber;
 use crate::domain::plan::Plan;
 use crate::domain::run::{RunEvent, WorkOutcome};
-use crate::store::runs::{self as rows, RunRecord};
+use crate::store::runs::{self as rows, Lapse, RunRecord};
 
 impl App {
     /// Takes a run over that is under way and whose server is gone: its lease has run out, or its process is known to be no
-    /// more. Runs in `own` are this process's own.
+    /// more, or it has not extended its lease for as long as one lasts, whatever time its clock wrote into it. Runs in `own` are this process's own.
     ///
     /// # Errors
     /// The database.
     pub async fn next_orphan(
         &self,
         only: Option<RunNumber>,
-        own: &std::collections::BTreeSet<RunNumber>,
+        own: &BTreeSet<RunNumber>,
     ) -> AppResult<Option<Assignment>> {
         let under_way = self.db.read(|c| rows::leased(c, 500)).await?;
+        let standing_still = self.watch_leases(&under_way);
         for run in under_way.iter().filter(|r| only.is_none_or(|n| n == r.number) && !own.contains(&r.number)) {
             let expired = run.lease_until.is_none_or(|until| until < self.clock.now());
-            let gone = run.lease_owner.as_deref().filter(|owner| (self.settings.is_gone)(owner));
-            if (expired || gone.is_some())
-                && let Some(assignment) = self.take_over(run, gone).await?
-            {
+            let gone = run.lease_owner.clone().filter(|owner| (self.settings.is_gone)(owner));
+            let still = run.lease_until.filter(|_| standing_still.contains(&run.number));
+            let lapse = match (gone, still) {
+                (Some(gone), _) => Lapse::ServerGone(gone),
+                (None, Some(until)) => Lapse::NotExtended(until),
+                (None, None) if expired => Lapse::None,
+                (None, None) => continue,
+            };
+            if let Some(assignment) = self.take_over(run, lapse).await? {
                 return Ok(Some(assignment));
             }
         }
         Ok(None)
     }
 
-    async fn take_over(&self, run: &RunRecord, gone: Option<&str>) -> AppResult<Option<Assignment>> {
+    /// The runs whose lease nobody extended for as long as a lease lasts.
+    fn watch_leases(&self, under_way: &[RunRecord]) -> BTreeSet<RunNumber> {
+        let leases = under_way.iter().filter_map(|r| Some((r.number, (r.fence, r.lease_until?))));
+        let mut watch = self.leases.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        watch.look(leases.collect(), self.clock.running(), LEASE.to_std())
+    }
+
+    async fn take_over(&self, run: &RunRecord, lapse: Lapse) -> AppResult<Option<Assignment>> {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Run)?;
         let (recorder, owner) = (self.recorder(), self.settings.server.clone());
-        let (number, gone) = (run.number, gone.map(str::to_owned));
+        let number = run.number;
         let taken = self
             .db
             .write(move |c| {
                 let until = now + LEASE.to_delta();
-                let Some(claimed) = rows::claim(c, &permit, number, &owner, gone.as_deref(), now, until)? else {
+                let Some(claimed) = rows::claim(c, &permit, number, &owner, lapse.clone(), now, until)? else {
                     return Ok::<_, AppError>(None);
                 };
                 let (run, fence) = (claimed.run, claimed.fence);

@@ -19,7 +19,7 @@ use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
-use crate::store::runs::{self as rows, RunRecord, StepRecord};
+use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
 use crate::store::{StoreError, approvals as requests, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
@@ -110,7 +110,8 @@ impl App {
         let taken = self
             .db
             .write(move |c| {
-                let Some(claimed) = rows::claim(c, &permit, number, &owner, None, now, now + LEASE.to_delta())? else {
+                let Some(claimed) = rows::claim(c, &permit, number, &owner, Lapse::None, now, now + LEASE.to_delta())?
+                else {
                     return Ok::<_, AppError>(None);
                 };
                 let run = claimed.run;

@@ -364,3 +364,7 @@ uuid_id!(
     /// A stored event: one delivery of a sender, or one post to the API.
     EventId, "event id"
 );
+uuid_id!(
+    /// Something that people are to be told.
+    NoticeId, "notice id"
+);

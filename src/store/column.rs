@@ -14,9 +14,10 @@ use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
 use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
-    ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, OptionName, ProjectName,
-    RoleName, RunNumber, StepName, Ticket, UserName,
+    ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId, OptionName,
+    ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::Origin;
 use crate::domain::run::{State, StepState};
 use crate::domain::time::Timestamp;
@@ -81,6 +82,8 @@ reads_text! {
     Principal, "a principal", Principal::parse;
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();
     EventId, "an event id", |t| EventId::parse(t).ok();
+    NoticeId, "a notice id", |t| NoticeId::parse(t).ok();
+    NoticeKind, "a kind of notice", NoticeKind::parse;
     State, "a run's state", State::parse;
     StepState, "a step's state", StepState::parse;
     RequestState, "a request's state", RequestState::parse;
@@ -228,6 +231,7 @@ unwraps_json!(
     BTreeSet<GroupName>,
     BTreeSet<RoleName>,
     BTreeSet<Permission>,
+    Vec<Audience>,
     BTreeMap<String, String>,
     Vec<Need>,
     Origin,

@@ -32,6 +32,7 @@ pub mod host_keys;
 pub mod idempotency;
 pub mod installation;
 pub mod log_archives;
+pub mod notices;
 pub mod output;
 pub mod projects;
 pub mod runs;

@@ -339,6 +339,38 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    notices (id) {
+        id -> Text,
+        project -> Text,
+        kind -> Text,
+        approval -> Nullable<Text>,
+        run -> Nullable<BigInt>,
+        audience -> Text,
+        actor -> Nullable<Text>,
+        words -> Text,
+        state -> Text,
+        attempts -> Integer,
+        next_at -> Timestamp,
+        error -> Text,
+        created_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    notice_deliveries (notice, channel, recipient) {
+        notice -> Text,
+        channel -> Text,
+        recipient -> Text,
+        state -> Text,
+        attempts -> Integer,
+        next_at -> Timestamp,
+        sent_at -> Nullable<Timestamp>,
+        error -> Text,
+    }
+}
+
+diesel::joinable!(notice_deliveries -> notices (notice));
 diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
 diesel::joinable!(approvals -> runs (run));
@@ -365,6 +397,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     approvals,
     signatures,
     log_archives,
+    notices,
+    notice_deliveries,
     pinned_jobs,
     webhook_tokens,
     events,

@@ -199,6 +199,27 @@ fn a_failed_node_stops_the_others_unless_told_to_go_on() {
 }
 
 #[test]
+fn nodes_start_in_the_order_that_the_job_gives_them() {
+    let nodes = NODES
+        .replace("n1: {", "n1: {rank: '9', ")
+        .replace("n3: {", "n3: {rank: '10', ")
+        .replace("n4: {", "n4: {rank: '2', ");
+    let test = TestApp::fake();
+    test.person("oncall");
+    let jobs = [job("by-rank", ", concurrency: 1, order_by: rank", ""), job("by-name", ", concurrency: 1", "")];
+    load(&test, PROJECT, &nodes, ACCESS, &jobs);
+    for (name, wanted) in [("by-rank", ["n4", "n1", "n3", "n2"]), ("by-name", ["n1", "n2", "n3", "n4"])] {
+        let before = test.steps().calls().len();
+        ask(&test, name);
+        test.settle();
+        let mut nodes: Vec<String> =
+            test.steps().calls().iter().skip(before).map(|c| c.target.node.to_string()).collect();
+        nodes.dedup();
+        assert_eq!(nodes, wanted, "numbers by their value, and those without a rank last");
+    }
+}
+
+#[test]
 fn retries_are_attempts_of_the_same_run() {
     let test = world(&[job("again", "", "retry: {count: 2}")]);
     test.steps().script("n1", "one", Script::exits(1));

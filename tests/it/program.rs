@@ -85,8 +85,18 @@ impl Server {
         Self::spawn(command)
     }
 
+    /// That carries runs out and has no address.
+    pub(crate) fn worker(install: &Install) -> Self {
+        Self::until_it_says(install.command(&["serve", "--role", "worker"]), "Interlock carries runs out")
+    }
+
     /// By this command.
-    pub(crate) fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self::until_it_says(command, "Interlock listens on ")
+    }
+
+    /// Starts it; what follows these words is its address.
+    fn until_it_says(mut command: Command, words: &str) -> Self {
         let mut process = command.stderr(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(process.stdout.take().unwrap());
         let mut server = Self { process, address: String::new(), said };
@@ -94,7 +104,7 @@ impl Server {
         while server.address.is_empty() {
             let mut line = String::new();
             assert!(server.said.read_line(&mut line).unwrap() > 0, "the server ended: {all}");
-            if let Some(address) = line.trim().strip_prefix("Interlock listens on ") {
+            if let Some(address) = line.trim().strip_prefix(words) {
                 address.clone_into(&mut server.address);
                 return server;
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use interlock::store::{Db, Options, audit};
 use rustix::process::Signal;
 
-use crate::program::Install;
+use crate::program::{Install, Server};
 use crate::servers::{Counters, Installation, OVER, ask, rounds, until};
 use crate::sshd::Sshd;
 use crate::store_contract::databases::{Cluster, postgres};
@@ -81,6 +81,47 @@ fn two_servers_share_the_work_and_a_paused_one_does_nothing_any_more() {
     counters.check(other, run, &ACCOUNTS, "untouched");
     assert_eq!(servers_of(&fresh.url, run).len(), 2);
     installation.done(&["audit", "verify"], "");
+}
+
+#[test]
+fn one_server_answers_and_others_carry_out() {
+    let sshd = Sshd::start();
+    let fresh = postgres();
+    let counters = Counters::new();
+    let slow = counters.job(300).replace("name: count\nnodes", "name: slow\nnodes");
+    let jobs = [("count", counters.job(5)), ("slow", slow)];
+    let jobs: Vec<(&str, &str)> = jobs.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let installation = Installation::new(Install::on(&fresh.url), &sshd, &ACCOUNTS, &jobs);
+    let web = Server::spawn(installation.install.command(&["serve", "--listen", "127.0.0.1:0", "--role", "web"]));
+    let oncall = installation.oncall(&web);
+    let runs: Vec<i64> = (0..3).map(|_| ask(&oncall, "count")).collect();
+    let by = |server: &Server| server.id().to_string();
+    let of = |run| servers_of(&fresh.url, run).iter().map(|s| s.split('/').rev().nth(1).unwrap().to_owned()).collect();
+
+    let mut first = Server::worker(&installation.install);
+    for run in runs {
+        assert_eq!(until(&oncall, run, &OVER)["state"], "succeeded");
+        counters.check(&oncall, run, &ACCOUNTS, "by the worker");
+        let servers: Vec<String> = of(run);
+        assert_eq!(servers, [by(&first)], "who only answers carries nothing out");
+    }
+
+    // A worker that crashes is followed by another; the one that answers goes on all the time.
+    let run = ask(&oncall, "slow");
+    until(&oncall, run, &["running"]);
+    first.kill();
+    let second = Server::worker(&installation.install);
+    assert_eq!(until(&oncall, run, &OVER)["state"], "succeeded");
+    counters.check(&oncall, run, &ACCOUNTS, "by two workers");
+    let servers: Vec<String> = of(run);
+    assert_eq!(servers, [by(&first), by(&second)]);
+
+    // A cancel goes the same way.
+    let run = ask(&oncall, "slow");
+    until(&oncall, run, &["running"]);
+    oncall.post(&format!("/api/v1/runs/{run}/cancel"), &serde_json::json!({})).expect(200);
+    assert_eq!(until(&oncall, run, &OVER)["state"], "canceled");
+    assert_eq!((second.stop(), web.stop()), (Some(0), Some(0)));
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod audit;
 pub(crate) mod databases;
 mod definitions;
 mod events;
+mod notices;
 mod people;
 mod plans;
 mod runs;

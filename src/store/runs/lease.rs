@@ -30,6 +30,17 @@ fn free(now: Timestamp) -> Condition<'static> {
     Box::new(runs::lease_until.is_null().or(runs::lease_until.lt(now)).assume_not_null())
 }
 
+/// What makes a run free to be taken beside a lease that has run out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lapse {
+    /// Nothing else does.
+    None,
+    /// The server of that name is known to be gone.
+    ServerGone(String),
+    /// The lease still is the one until then that was seen for long enough: nobody extends it, whatever the clocks say.
+    NotExtended(Timestamp),
+}
+
 /// Runs that are queued, the longest waiting first, also those that a server is about to start.
 ///
 /// # Errors
@@ -43,8 +54,8 @@ pub fn queued(c: &mut Conn, wanted: u32) -> Result<Vec<RunRecord>, StoreError> {
         .load(c)?)
 }
 
-/// Takes this run if it is queued or under way and no other server's lease holds; `gone` is a server that is known to be
-/// gone, whose lease does not count. The state stays; the caller moves it in the same transaction.
+/// Takes this run if it is queued or under way and no other server's lease holds. The state stays; the caller moves it in
+/// the same transaction.
 ///
 /// # Errors
 /// [`StoreError::PermitMismatch`]; [`StoreError::NotFound`]; those of the database.
@@ -53,15 +64,16 @@ pub fn claim(
     permit: &Permit,
     number: RunNumber,
     owner: &str,
-    gone: Option<&str>,
+    lapse: Lapse,
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Option<ClaimedRun>, StoreError> {
     checked(c, permit, number)?;
     let states = [State::Queued, State::Running, State::Canceling].map(State::as_str);
-    let open: Condition<'_> = match gone {
-        Some(gone) => Box::new(free(now).or(runs::lease_owner.eq(gone).assume_not_null())),
-        None => free(now),
+    let open: Condition<'_> = match lapse {
+        Lapse::None => free(now),
+        Lapse::ServerGone(gone) => Box::new(free(now).or(runs::lease_owner.eq(gone).assume_not_null())),
+        Lapse::NotExtended(seen) => Box::new(free(now).or(runs::lease_until.eq(stamp(seen)).assume_not_null())),
     };
     let target = runs::table.filter(runs::number.eq(number.get())).filter(runs::state.eq_any(states)).filter(open);
     let lease = (runs::lease_owner.eq(owner), runs::lease_until.eq(stamp(until)), runs::fence.eq(runs::fence + 1));

@@ -26,7 +26,7 @@ use super::schema::{run_nodes, run_options, runs};
 
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
-pub use lease::{ClaimedRun, claim, due, extend_lease, leased, queued, set_attempt};
+pub use lease::{ClaimedRun, Lapse, claim, due, extend_lease, leased, queued, set_attempt};
 pub use list::{Filter, Outcome, count_open, count_under_way, last_success, list, prune, recent_outcomes, under_way};
 pub use steps::{StepRecord, StepUpdate, put_step, steps};
 

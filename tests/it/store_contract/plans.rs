@@ -9,12 +9,12 @@ use diesel::sql_types::Text;
 use interlock::domain::access::Principal;
 use interlock::domain::approval::RequestState;
 use interlock::domain::digest::Digest;
-use interlock::domain::ids::{ApprovalId, EventId, HostName, JobId, NodeName, OptionName, RunNumber};
+use interlock::domain::ids::{ApprovalId, EventId, HostName, JobId, NodeName, NoticeId, OptionName, RunNumber};
 use interlock::domain::run::State;
 use interlock::store::definitions::Kind;
 use interlock::store::{
-    Conn, StoreError, approvals, audit, definitions, events, host_keys, idempotency, projects, runs, secrets, sessions,
-    sign_in, tokens, users, webhook_tokens,
+    Conn, StoreError, approvals, audit, definitions, events, host_keys, idempotency, notices, projects, runs, secrets,
+    sessions, sign_in, tokens, users, webhook_tokens,
 };
 
 use super::access::{at, key, ops, user};
@@ -102,6 +102,12 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
         }
     }
     events::pending(c, 9)?;
+    notices::due(c, at(0), 9)?;
+    notices::due_deliveries(c, at(0), 9)?;
+    notices::of_notice(c, NoticeId::new(id))?;
+    for after in [None, Some((at(0), NoticeId::new(id), "c".to_owned(), "r".to_owned()))] {
+        notices::list_failed(c, after.as_ref(), 9)?;
+    }
     let all = audit::Filter::default;
     for filter in [
         all(),

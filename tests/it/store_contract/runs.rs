@@ -6,7 +6,7 @@ use interlock::domain::access::{Permission, Permit, Principal};
 use interlock::domain::ids::{Environment, JobId, NodeName, OptionName, RunNumber, StepName, Ticket};
 use interlock::domain::plan::Origin;
 use interlock::domain::run::{State, StepState};
-use interlock::store::runs::{self, Change, Filter, NewRun, StepRecord};
+use interlock::store::runs::{self, Change, Filter, Lapse, NewRun, StepRecord};
 use interlock::store::{Db, StoreError};
 
 use super::access::{at, conflict, digest, job, mismatch, not_found, ops, path, person, system, with_project};
@@ -89,13 +89,13 @@ async fn a_run_from_request_to_end() {
             .await,
         );
         conflict(change(db, by_job(), number, State::Running, State::Canceling, None).await);
-        let take = |server: &'static str, gone: Option<&'static str>, now, until| {
-            db.write(move |c| runs::claim(c, &system(), number, server, gone, now, until))
+        let take = |server: &'static str, lapse: Lapse, now, until| {
+            db.write(move |c| runs::claim(c, &system(), number, server, lapse.clone(), now, until))
         };
-        let claimed = take("s1", None, at(1), at(31)).await.unwrap().unwrap();
+        let claimed = take("s1", Lapse::None, at(1), at(31)).await.unwrap().unwrap();
         assert_eq!((claimed.run.number, claimed.fence, claimed.run.state), (number, 1, State::Queued));
-        assert_eq!(take("s2", None, at(2), at(32)).await.unwrap(), None);
-        assert_eq!(take("s2", Some("s3"), at(2), at(32)).await.unwrap(), None);
+        assert_eq!(take("s2", Lapse::None, at(2), at(32)).await.unwrap(), None);
+        assert_eq!(take("s2", Lapse::ServerGone("s3".to_owned()), at(2), at(32)).await.unwrap(), None);
         conflict(change(db, system(), number, State::Queued, State::Running, Some(0)).await);
         change(db, system(), number, State::Queued, State::Running, Some(1)).await.unwrap();
         assert_eq!(db.read(|c| runs::count_under_way(c, "key-a")).await.unwrap(), 1);
@@ -124,8 +124,8 @@ async fn a_run_from_request_to_end() {
             db.read(|c| runs::leased(c, 10)).await.unwrap()[0].lease_until.map(|t| t.timestamp()),
             Some(at(31).timestamp())
         );
-        assert!(take("s2", None, at(20), at(60)).await.unwrap().is_none());
-        let taken = take("s2", None, at(40), at(60)).await.unwrap().unwrap();
+        assert!(take("s2", Lapse::None, at(20), at(60)).await.unwrap().is_none());
+        let taken = take("s2", Lapse::None, at(40), at(60)).await.unwrap().unwrap();
         assert_eq!((taken.fence, taken.run.lease_owner.as_deref()), (2, Some("s2")));
         conflict(put(step(StepState::Succeeded, Some(0)), 1).await);
         conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 1, at(99), 5)).await);
@@ -133,11 +133,14 @@ async fn a_run_from_request_to_end() {
         conflict(change(db, system(), number, State::Running, State::Succeeded, Some(1)).await);
         db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99), 5)).await.unwrap();
         // A server that is known to be gone keeps nobody waiting.
-        let taken = take("s3", Some("s2"), at(50), at(80)).await.unwrap().unwrap();
+        let taken = take("s3", Lapse::ServerGone("s2".to_owned()), at(50), at(80)).await.unwrap().unwrap();
         assert_eq!((taken.fence, taken.run.worked_ms), (3, 5));
-        conflict(db.write(move |c| runs::set_attempt(c, &system(), number, 2, 2)).await);
-        db.write(move |c| runs::set_attempt(c, &system(), number, 3, 2)).await.unwrap();
-        change(db, system(), number, State::Running, State::Failed, Some(3)).await.unwrap();
+        // Nor does a lease that was seen to stand still; one that was extended since does.
+        assert_eq!(take("s4", Lapse::NotExtended(at(79)), at(51), at(81)).await.unwrap(), None);
+        assert_eq!(take("s4", Lapse::NotExtended(at(80)), at(51), at(81)).await.unwrap().unwrap().fence, 4);
+        conflict(db.write(move |c| runs::set_attempt(c, &system(), number, 3, 2)).await);
+        db.write(move |c| runs::set_attempt(c, &system(), number, 4, 2)).await.unwrap();
+        change(db, system(), number, State::Running, State::Failed, Some(4)).await.unwrap();
         conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99), 5)).await);
 
         let run = db.read(move |c| runs::get(c, number)).await.unwrap();
@@ -247,7 +250,7 @@ async fn each_of_200_runs_is_claimed_by_one_of_8() {
                 let queued = db.read(|c| runs::queued(c, 200)).await.unwrap();
                 for run in queued.into_iter().map(|r| r.number) {
                     let owner = format!("s{i}");
-                    let claim = db.write(move |c| runs::claim(c, &system(), run, &owner, None, at(1), at(60)));
+                    let claim = db.write(move |c| runs::claim(c, &system(), run, &owner, Lapse::None, at(1), at(60)));
                     if let Some(claimed) = claim.await.unwrap() {
                         assert_eq!(claimed.fence, 1);
                         mine.push(claimed.run.number);

@@ -1,0 +1,34 @@
+-- What people are to be told: one row a happening, written in the transaction of what happened. Who is to hear of it is
+-- found out when it is sent. It outlives its run and request, so it does not refer to them.
+CREATE TABLE notices (
+  id TEXT PRIMARY KEY NOT NULL,
+  project TEXT NOT NULL,
+  kind TEXT NOT NULL CHECK (kind IN ('approval_asked', 'approval_reminder', 'approval_escalated', 'approval_decided',
+    'approval_pushed_back', 'approval_void', 'break_glass', 'delegated', 'run_ended', 'rule_escalated', 'general')),
+  approval TEXT,
+  run BIGINT,
+  audience TEXT NOT NULL,
+  actor TEXT,
+  words TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'addressed', 'failed')),
+  attempts INTEGER NOT NULL,
+  next_at TIMESTAMP NOT NULL,
+  error TEXT NOT NULL,
+  created_at TIMESTAMP NOT NULL
+);
+CREATE INDEX notices_by_state ON notices (state, next_at, id);
+CREATE INDEX notices_by_time ON notices (created_at, id);
+
+-- One row for each recipient and channel of a notice.
+CREATE TABLE notice_deliveries (
+  notice TEXT NOT NULL REFERENCES notices (id) ON DELETE CASCADE,
+  channel TEXT NOT NULL,
+  recipient TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'sent', 'unneeded', 'failed')),
+  attempts INTEGER NOT NULL,
+  next_at TIMESTAMP NOT NULL,
+  sent_at TIMESTAMP,
+  error TEXT NOT NULL,
+  PRIMARY KEY (notice, channel, recipient)
+);
+CREATE INDEX notice_deliveries_by_state ON notice_deliveries (state, next_at, notice, channel, recipient);

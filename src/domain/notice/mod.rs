@@ -1,0 +1,147 @@
+//! What people are told: what happened, who is to hear of it, and when a delivery that failed is tried again.
+
+mod retry;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{RoleName, UserName};
+
+pub use retry::{GIVEN_UP_AFTER, next_try};
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum NoticeKind { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
+
+        impl NoticeKind {
+            /// Every one of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word in the database, the API and signed webhooks.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the word.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A run waits for signatures.
+    ApprovalAsked => "approval_asked",
+    /// It still waits.
+    ApprovalReminder => "approval_reminder",
+    /// It has waited for too long.
+    ApprovalEscalated => "approval_escalated",
+    /// It was approved, rejected, or nobody signed in time.
+    ApprovalDecided => "approval_decided",
+    /// It was sent back to be amended.
+    ApprovalPushedBack => "approval_pushed_back",
+    /// Its plan no longer stands.
+    ApprovalVoid => "approval_void",
+    /// Somebody ran without waiting for signatures.
+    BreakGlass => "break_glass",
+    /// Somebody lets another person sign for them.
+    Delegated => "delegated",
+    /// A run has ended.
+    RunEnded => "run_ended",
+    /// A rule asks for a person.
+    RuleEscalated => "rule_escalated",
+    /// Anything else, in words.
+    General => "general",
+}
+
+impl NoticeKind {
+    /// Whether it asks somebody to sign, so that nobody needs it any more once they cannot.
+    #[must_use]
+    pub const fn asks_to_sign(self) -> bool {
+        matches!(self, Self::ApprovalAsked | Self::ApprovalReminder | Self::ApprovalEscalated)
+    }
+}
+
+/// Who is to hear of it. Written `signers`, `requester`, `members`, `role:NAME`, `user:NAME`, `channel:NAME`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Audience {
+    /// Whoever can sign the request at the time of sending.
+    Signers,
+    /// Who asked for the run.
+    Requester,
+    /// Everybody who holds a role of the project.
+    Members,
+    /// Whoever holds this role of the project.
+    Role(RoleName),
+    /// One person.
+    User(UserName),
+    /// A channel of the project, whoever reads it.
+    Channel(String),
+}
+
+impl Audience {
+    /// Reads the written form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("role", name)) => RoleName::parse(name).ok().map(Self::Role),
+            Some(("user", name)) => UserName::parse(name).ok().map(Self::User),
+            Some(("channel", name)) if !name.is_empty() => Some(Self::Channel(name.to_owned())),
+            None => match text {
+                "signers" => Some(Self::Signers),
+                "requester" => Some(Self::Requester),
+                "members" => Some(Self::Members),
+                _ => None,
+            },
+            Some(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signers => f.write_str("signers"),
+            Self::Requester => f.write_str("requester"),
+            Self::Members => f.write_str("members"),
+            Self::Role(name) => write!(f, "role:{name}"),
+            Self::User(name) => write!(f, "user:{name}"),
+            Self::Channel(name) => write!(f, "channel:{name}"),
+        }
+    }
+}
+
+impl Serialize for Audience {
+    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not an audience such as role:manager"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn audiences_are_read_as_they_are_written() {
+        let all = ["signers", "requester", "members", "role:dba", "user:maria", "channel:oncall-chat"];
+        for text in all {
+            assert_eq!(Audience::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "everybody", "role:", "user:", "channel:", "signers:x", "group:a"] {
+            assert_eq!(Audience::parse(text), None, "{text}");
+        }
+    }
+}
