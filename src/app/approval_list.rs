@@ -70,10 +70,10 @@ impl App {
                 let id = record.id;
                 after = Some((record.created_at, id));
                 if visible {
-                    let (catalogue, asker) = (self.known(), actor.clone());
+                    let (catalogue, asker, now) = (self.known(), actor.clone(), self.clock.now());
                     let weighed = self.db.read(move |c| {
                         let weighed = weigh(c, &catalogue, record)?;
-                        let signer = signer(c, &catalogue, &asker, &weighed.run)?;
+                        let signer = signer(c, &catalogue, &asker, &weighed, None, now)?;
                         Ok::<_, StoreError>((weighed, signer))
                     });
                     let (weighed, signer) = weighed.await?;

@@ -1,6 +1,8 @@
 //! Approval requests: who may see them, what they show.
 
 use super::App;
+use super::asking_again::thread_of;
+use super::delegating::{Delegation, holding_for};
 use super::error::{AppError, AppResult};
 use super::planning::job_of;
 use super::signers::{Weighed, signer, weigh};
@@ -12,8 +14,9 @@ use crate::domain::approval::{
 use crate::domain::digest::Digest;
 use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RunNumber};
 use crate::domain::plan::Plan;
-use crate::domain::plan::difference::{Change, difference};
+use crate::domain::plan::difference::{Change, difference as difference_of};
 use crate::domain::time::Timestamp;
+pub use crate::store::approvals::SignatureRecord as Answered;
 use crate::store::approvals::{self as rows, SignatureRecord};
 use crate::store::{StoreError, runs};
 
@@ -52,6 +55,33 @@ pub struct ApprovalView {
     pub void_reason: Option<String>,
     /// Whether the one who asks could sign it now (a stale session aside).
     pub mine: bool,
+    /// The request that this was asked again after.
+    pub replaces: Option<ApprovalId>,
+    /// The request that was asked after this.
+    pub replaced_by: Option<ApprovalId>,
+    /// When somebody else was told that nobody answers.
+    pub escalated_at: Option<Timestamp>,
+}
+
+/// Another request of the same thread.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// Its id.
+    pub id: ApprovalId,
+    /// Its run.
+    pub run: RunNumber,
+    /// Where it stands.
+    pub state: RequestState,
+    /// Who asked.
+    pub requester: Principal,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Why it is void.
+    pub void_reason: Option<String>,
+    /// What was said.
+    pub answers: Vec<SignatureRecord>,
 }
 
 /// A request with all that a signer needs to see.
@@ -67,6 +97,12 @@ pub struct ApprovalDetail {
     pub signatures: Vec<SignatureRecord>,
     /// The last successful run of the job and what is different from it; `None` when there is none.
     pub difference: Option<(RunNumber, Vec<Change>)>,
+    /// The run that was asked for before in this thread and what is different from it.
+    pub amended: Option<(RunNumber, Vec<Change>)>,
+    /// The other requests of the thread, the first one first.
+    pub thread: Vec<Earlier>,
+    /// Who lets whom sign for them now, for the lines of this request.
+    pub delegations: Vec<Delegation>,
     /// Why the one who asks may not decide; `None` when they may.
     pub refusal: Option<DecisionRefused>,
 }
@@ -89,15 +125,19 @@ impl App {
     /// Not found, also when it may not be seen.
     pub async fn approval(&self, actor: &Actor, id: ApprovalId) -> AppResult<ApprovalDetail> {
         self.catalogue().await?;
-        let (catalogue, asker) = (self.known(), actor.clone());
-        let (weighed, signer, (text, digest)) = self
+        let (catalogue, asker, now) = (self.known(), actor.clone(), self.clock.now());
+        let (weighed, signer, (text, digest), thread, before, delegations) = self
             .db
             .read(move |c| {
                 let record = rows::get(c, id)?;
                 let weighed = weigh(c, &catalogue, record)?;
-                let signer = signer(c, &catalogue, &asker, &weighed.run)?;
+                let signer = signer(c, &catalogue, &asker, &weighed, None, now)?;
                 let plan = runs::plan(c, weighed.run.number)?;
-                Ok::<_, StoreError>((weighed, signer, plan))
+                let thread = thread_of(c, &weighed.record)?;
+                let before = thread.iter().find(|e| Some(e.id) == weighed.record.replaces).map(|e| e.run);
+                let before = before.map(|run| Ok::<_, StoreError>((run, runs::plan(c, run)?))).transpose()?;
+                let delegations = holding_for(c, &catalogue, &weighed.run.project, &weighed.record.need, now)?;
+                Ok::<_, StoreError>((weighed, signer, plan, thread, before, delegations))
             })
             .await?;
         let run = &weighed.run;
@@ -105,6 +145,13 @@ impl App {
         self.authorize(actor, Permission::View, &resource)?;
         let plan = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
         let difference = self.difference_to_last(&plan).await?;
+        let amended = match before {
+            None => None,
+            Some((run, (text, digest))) => {
+                let old = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
+                Some((run, difference_of(&old, &plan)))
+            }
+        };
         let refusal = would_approve(&weighed.request, &signer, self.clock.now()).err();
         Ok(ApprovalDetail {
             view: self.view(&weighed, &signer),
@@ -112,6 +159,9 @@ impl App {
             plan,
             signatures: weighed.answers,
             difference,
+            amended,
+            thread,
+            delegations,
             refusal,
         })
     }
@@ -127,7 +177,7 @@ impl App {
             .await?;
         let Some((number, (text, digest))) = last else { return Ok(None) };
         let old = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
-        Ok(Some((number, difference(&old, plan))))
+        Ok(Some((number, difference_of(&old, plan))))
     }
 
     pub(super) fn view(&self, weighed: &Weighed, signer: &Signer) -> ApprovalView {
@@ -156,6 +206,9 @@ impl App {
             decided_at: record.decided_at,
             void_reason: record.void_reason.clone(),
             mine,
+            replaces: record.replaces,
+            replaced_by: record.replaced_by,
+            escalated_at: record.escalated_at,
         }
     }
 

@@ -9,15 +9,17 @@ use super::closing::move_run;
 use super::error::{AppError, AppResult};
 use super::planning::job_of;
 use super::record::{Recorder, Source};
-use super::signers::{Weighed, person_of, signer, weigh};
+use super::signers::{Weighed, signer, weigh};
 use super::standing::request_stands;
+use super::telling::tell;
 use crate::domain::access::{Actor, Permission, Permit};
-use crate::domain::approval::{self, DecisionRefused, Event, RequestState, Verdict};
+use crate::domain::approval::{self, DecisionRefused, Event, RequestState, Verdict, timer_of_approval};
 use crate::domain::ids::{ApprovalId, ProjectName};
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::run::RunEvent;
 use crate::domain::time::Timestamp;
 use crate::store::approvals::{self as rows, SignatureRecord};
-use crate::store::{Conn, StoreError, runs};
+use crate::store::{Conn, StoreError, approval_timers as timers, runs, users};
 
 /// How many open requests are looked at in one piece.
 const PIECE: u32 = 200;
@@ -37,6 +39,21 @@ impl App {
         actor: &Actor,
         id: ApprovalId,
         decision: Decision,
+        source: &Source,
+    ) -> AppResult<ApprovalView> {
+        self.decide_for(actor, id, decision, None, source).await
+    }
+
+    /// As [`App::decide`], in the name of somebody beside the actor's own who asked them to.
+    ///
+    /// # Errors
+    /// As [`App::decide`]; `not_delegated`.
+    pub async fn decide_for(
+        &self,
+        actor: &Actor,
+        id: ApprovalId,
+        decision: Decision,
+        speaks_for: Option<crate::domain::ids::UserName>,
         source: &Source,
     ) -> AppResult<ApprovalView> {
         let catalogue = self.catalogue().await?;
@@ -63,7 +80,7 @@ impl App {
             .write(move |c| {
                 let record = rows::locked(c, id)?;
                 let weighed = weigh(c, &catalogue, record)?;
-                let signer = signer(c, &catalogue, &asker, &weighed.run)?;
+                let signer = signer(c, &catalogue, &asker, &weighed, speaks_for.as_ref(), now)?;
                 let event = Event::Decision {
                     signer: &signer,
                     verdict: decision.verdict,
@@ -77,7 +94,7 @@ impl App {
                 let Some((user, _)) = signer.person.clone() else { return Err(DecisionRefused::NotAPerson.into()) };
                 let (record, run) = (&weighed.record, &weighed.run);
                 let signature = SignatureRecord {
-                    person: person_of(c, &user)?,
+                    known_as: users::accounts_of(c, &user)?,
                     user,
                     verdict: decision.verdict,
                     reason: decision.reason.trim().chars().take(2_000).collect(),
@@ -85,7 +102,7 @@ impl App {
                     digest: decision.digest,
                     source: source.clone(),
                     at: now,
-                    on_behalf_of: None,
+                    on_behalf_of: speaks_for.clone(),
                 };
                 rows::sign(c, &permit, id, &signature)?;
                 if moved.state != RequestState::Pending {
@@ -95,10 +112,22 @@ impl App {
                         no => (RunEvent::Rejected, said_no(no, &signature)),
                     };
                     move_run(c, &own, run, None, event, &reason, now)?;
+                    if let (Verdict::Approve, Some((kind, at))) =
+                        (decision.verdict, timer_of_approval(&record.policy, now, run.start_at))
+                    {
+                        timers::set(c, &permit, record, kind, at)?;
+                    }
+                    let kind = match decision.verdict {
+                        Verdict::PushBack => NoticeKind::ApprovalPushedBack,
+                        Verdict::Approve | Verdict::Reject => NoticeKind::ApprovalDecided,
+                    };
+                    let words = format!("{}: {}", decision.verdict.done().replace('_', " "), signature.reason);
+                    let what = (kind, vec![Audience::Requester]);
+                    tell(c, &own, record, what, Some(&asker.principal), words.trim_end_matches(": "), now)?;
                 }
                 let detail = json!({
                     "request": id.to_string(), "verdict": decision.verdict, "digest": decision.digest,
-                    "reason": signature.reason, "roles": signer.roles, "person": signature.person,
+                    "reason": signature.reason, "on_behalf_of": signature.on_behalf_of, "roles": signer.roles, "known_as": signature.known_as,
                     "policy": record.policy.name, "policy_digest": record.policy.digest(),
                     "state": moved.state, "missing": moved.missing,
                 });
@@ -213,5 +242,7 @@ fn void(
     let detail = json!({ "run": run.number, "why": why, "digest": run.plan_digest });
     let resource = format!("run:{}", run.number);
     recorder.note(c, actor, source, "approval.voided", resource, Some(&run.project), detail)?;
+    let what = (NoticeKind::ApprovalVoid, vec![Audience::Requester]);
+    tell(c, own, &weighed.record, what, None, &reason, now)?;
     Ok(reason)
 }

@@ -5,24 +5,27 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::App;
+use super::break_glass::noted;
 use super::closing::move_run;
 use super::error::{AppError, AppResult};
 use super::planning::{Prepared, RunRequest, job_of, person};
 use super::record::Source;
 pub use super::run_list::{RunFilter, RunPage};
-use super::signers::person_of;
-use crate::domain::access::{Actor, Permission, Principal};
+use super::telling::{tell, tell_of};
+use crate::domain::access::{Actor, Permission, Principal, Resource};
+use crate::domain::approval::ExceptionRefused;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
 use crate::domain::moment::Moment;
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::freeze::shown;
 use crate::domain::plan::{Origin, Plan, PlannedValue};
 use crate::domain::run::{self, RunEvent, State};
 use crate::domain::template::{Scope, Template};
 use crate::domain::time::Timestamp;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, events};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, break_glass, events, users};
 
 /// A run as lists and pages show it.
 #[derive(Debug, Clone)]
@@ -80,6 +83,23 @@ pub struct RunDetail {
     pub may_cancel: bool,
     /// Whether they may ask for such a run.
     pub may_run: bool,
+    /// Whether they may take its signed document.
+    pub may_document: bool,
+}
+
+/// How a run goes on once it is stored.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Way {
+    /// It waits for signatures where it needs any.
+    Usual {
+        /// The request that it is asked again after.
+        replaces: Option<ApprovalId>,
+    },
+    /// It does not wait, and somebody else reviews it by then.
+    BreakGlass {
+        /// By when.
+        review_by: Timestamp,
+    },
 }
 
 impl App {
@@ -88,9 +108,38 @@ impl App {
     /// # Errors
     /// Everything that the preparation refuses; `busy` when the job's limit is reached.
     pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
+        self.request_run_after(actor, request, None, source).await
+    }
+
+    /// As [`App::request_run`], after a request that ended without a run and whose thread goes on.
+    ///
+    /// # Errors
+    /// As [`App::request_run`]; `not_over`, `asked_again`, `other_job`.
+    pub async fn request_run_after(
+        &self,
+        actor: &Actor,
+        request: RunRequest,
+        replaces: Option<ApprovalId>,
+        source: &Source,
+    ) -> AppResult<RunView> {
         let prepared = self.prepare(actor, &request).await?;
+        if let Some(old) = replaces {
+            self.may_replace(actor, old, &prepared.plan.job.id).await?;
+        }
+        self.store_prepared(actor, prepared, request.dry_run, Way::Usual { replaces }, source).await
+    }
+
+    /// Stores a run that was prepared and lets it go its way.
+    pub(super) async fn store_prepared(
+        &self,
+        actor: &Actor,
+        prepared: Prepared,
+        dry_run: bool,
+        way: Way,
+        source: &Source,
+    ) -> AppResult<RunView> {
         Moment::Accepted.reached();
-        let (number, canceled) = self.store_run(actor, prepared, request.dry_run, source).await?;
+        let (number, canceled) = self.store_run(actor, prepared, dry_run, way, source).await?;
         Moment::RowCommitted.reached();
         for changed in &canceled {
             self.live.cancel_asked(*changed);
@@ -108,11 +157,17 @@ impl App {
         actor: &Actor,
         prepared: Prepared,
         dry_run: bool,
+        way: Way,
         source: &Source,
     ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
-        let approval = prepared.sign_off.as_ref().filter(|_| !dry_run).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
+        let replaces = match way {
+            Way::Usual { replaces } => replaces,
+            Way::BreakGlass { .. } => None,
+        };
+        let waits = !dry_run && matches!(way, Way::Usual { .. });
+        let approval = prepared.sign_off.as_ref().filter(|_| waits).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
         let own = self.own_permit(Permission::Cancel)?;
         let vault = self.vault.clone();
         self.db
@@ -148,7 +203,7 @@ impl App {
                     now,
                 )?;
                 if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {
-                    let asked_by = person(&plan.requester).map(|name| person_of(c, &name)).transpose()?;
+                    let asked_by = person(&plan.requester).map(|name| users::accounts_of(c, &name)).transpose()?;
                     requests::create(
                         c,
                         &prepared.permit,
@@ -162,11 +217,17 @@ impl App {
                             plan_digest: plan.digest(),
                             requester: plan.requester.clone(),
                             expires_at: now + sign_off.policy.expires.to_delta(),
-                            person: asked_by,
-                            replaces: None,
+                            known_as: asked_by.unwrap_or_default(),
+                            replaces,
                         },
                         now,
                     )?;
+                    let made = requests::get(c, id)?;
+                    let what = (NoticeKind::ApprovalAsked, vec![Audience::Signers]);
+                    tell(c, &prepared.permit, &made, what, Some(&plan.requester), &plan.reason, now)?;
+                }
+                if let Way::BreakGlass { review_by } = way {
+                    without_waiting(c, &own, &prepared, number, review_by, now)?;
                 }
                 if let Origin::Webhook { event, .. } = &plan.origin {
                     // In the same transaction: a delivery that made a run is never decided again.
@@ -179,6 +240,7 @@ impl App {
                     "origin": plan.origin, "reason": plan.reason, "environment": plan.environment,
                     "nodes": plan.nodes.iter().map(|n| &n.name).collect::<Vec<_>>(),
                     "sign_off": prepared.sign_off.as_ref().map(|s| &s.policy.name), "dry_run": dry_run,
+                    "replaces": replaces.map(|id| id.to_string()), "break_glass": matches!(way, Way::BreakGlass { .. }),
                 });
                 let resource = format!("run:{number}");
                 recorder.note(c, &actor, &source, "run.requested", resource, Some(&plan.project), detail)?;
@@ -213,7 +275,9 @@ impl App {
         let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
         let may = |permission| self.authorize(actor, permission, &resource).is_ok();
         let may_cancel = may(Permission::Cancel) && !run.state.is_terminal() && run.state != State::Canceling;
-        Ok(RunDetail { may_cancel, may_run: may(Permission::Run), run: run.into(), plan, steps })
+        let project = Resource::Project { project: run.project.clone() };
+        let may_document = self.authorize(actor, Permission::Administer, &project).is_ok();
+        Ok(RunDetail { may_cancel, may_run: may(Permission::Run), may_document, run: run.into(), plan, steps })
     }
 
     /// The state of a run, if the actor may see it; cheap enough to ask often.
@@ -330,6 +394,25 @@ fn make_room(
             Ok(canceled)
         }
     }
+}
+
+/// Notes a run that does not wait, and tells everybody.
+fn without_waiting(
+    c: &mut Conn,
+    own: &crate::domain::access::Permit,
+    prepared: &Prepared,
+    number: RunNumber,
+    review_by: Timestamp,
+    now: Timestamp,
+) -> AppResult<()> {
+    let plan = &prepared.plan;
+    let user = person(&plan.requester).ok_or(ExceptionRefused::NotAPerson)?;
+    let who = (user.clone(), users::accounts_of(c, &user)?);
+    break_glass::create(c, &prepared.permit, &noted(number, plan, who, review_by, now))?;
+    let audience = vec![Audience::Members, Audience::Requester];
+    let what = (NoticeKind::BreakGlass, audience);
+    tell_of(c, own, &plan.project, Some((None, number)), what, Some(&plan.requester), &plan.reason, now)?;
+    Ok(())
 }
 
 /// What runs of one job are counted by: the job, or the job and its rendered key.

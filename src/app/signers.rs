@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::catalogue::Catalogue;
+use super::delegating::holding_for;
 use super::planning::{job_of, person};
 use crate::domain::access::{Actor, Permission, Principal, Via};
 use crate::domain::approval::{self, Need, Party, Request, Signature, Signer, Verdict, latest_start};
@@ -39,7 +40,7 @@ pub(super) fn weigh(c: &mut Conn, catalogue: &Catalogue, record: ApprovalRecord)
     }
     let requester = match person(&record.requester) {
         None => None,
-        Some(name) => Some(party(c, &name, record.person.as_ref())?),
+        Some(name) => Some(party(c, &name, &record.known_as)?),
     };
     let within = record.policy.start_within;
     let request = Request {
@@ -83,23 +84,17 @@ fn total(need: &[Need], signatures: &[Signature]) -> u32 {
     approval::missing(need, signatures).iter().map(|m| m.count).sum()
 }
 
-/// Every name that an account's owner answers to now or did then.
-fn party(c: &mut Conn, name: &UserName, then: Option<&UserName>) -> Result<Party, StoreError> {
-    let now = users::find(c, name)?.and_then(|u| u.person);
-    Ok(Party::new(name, now.into_iter().chain(then.cloned())))
+/// Every account that an account's owner has now or had then.
+pub(super) fn party(c: &mut Conn, name: &UserName, then: &BTreeSet<UserName>) -> Result<Party, StoreError> {
+    Ok(Party::new(name, users::accounts_of(c, name)?.into_iter().chain(then.iter().cloned())))
 }
 
 fn party_of(c: &mut Conn, answer: &SignatureRecord) -> Result<Party, StoreError> {
-    let own = party(c, &answer.user, Some(&answer.person))?;
+    let own = party(c, &answer.user, &answer.known_as)?;
     match &answer.on_behalf_of {
         None => Ok(own),
-        Some(other) => Ok(own.with(&party(c, other, None)?)),
+        Some(other) => Ok(own.with(&party(c, other, &BTreeSet::new())?)),
     }
-}
-
-/// The name of the person that an account belongs to.
-pub(super) fn person_of(c: &mut Conn, name: &UserName) -> Result<UserName, StoreError> {
-    Ok(users::find(c, name)?.and_then(|u| u.person).unwrap_or_else(|| name.clone()))
 }
 
 /// An account as access control sees it.
@@ -132,17 +127,29 @@ pub(super) fn signer(
     c: &mut Conn,
     catalogue: &Catalogue,
     actor: &Actor,
-    run: &RunRecord,
+    weighed: &Weighed,
+    speaks_for: Option<&UserName>,
+    now: Timestamp,
 ) -> Result<Signer, StoreError> {
+    let run = &weighed.run;
     let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
     let person = match person(&actor.principal).filter(|_| actor.is_person()) {
         None => None,
-        Some(name) => Some((name.clone(), party(c, &name, None)?)),
+        Some(name) => Some((name.clone(), party(c, &name, &BTreeSet::new())?)),
+    };
+    let delegations = match speaks_for {
+        None => Vec::new(),
+        Some(_) => holding_for(c, catalogue, &run.project, &weighed.record.need, now)?,
     };
     Ok(Signer {
         person,
-        speaks_for: None,
-        delegated: false,
+        delegated: delegations
+            .iter()
+            .any(|d| Some(&d.from) == speaks_for && Principal::User(d.to.clone()) == actor.principal),
+        speaks_for: match speaks_for {
+            None => None,
+            Some(name) => Some((name.clone(), party(c, name, &BTreeSet::new())?)),
+        },
         roles: catalogue.policy.roles_of(actor, &run.project),
         may_approve: catalogue.policy.authorize(actor, Permission::Approve, &resource).is_ok(),
         authenticated_at: match &actor.via {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::break_glass::still_broken;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::planning::{fingerprints_of, refused_nodes};
 use super::sign_off::{sign_off, texts_of};
@@ -21,7 +22,7 @@ use crate::domain::run::RunEvent;
 use crate::domain::time::Timestamp;
 use crate::store::host_keys::{self, HostKeyRecord};
 use crate::store::runs::{self, RunRecord};
-use crate::store::{Conn, users};
+use crate::store::{Conn, break_glass, users};
 
 /// What becomes of a run that may not start, and why in words.
 pub(super) type NotStarted = (RunEvent, String);
@@ -92,7 +93,10 @@ pub(super) fn may_start(
     let void = |why: String| (RunEvent::Voided, why);
     if let Some(policy) = &plan.policy {
         let digest = plan.digest();
-        still_signed(c, catalogue, run, policy, &digest, now)?;
+        match break_glass::find(c, run.number).map_err(|e| void(e.to_string()))? {
+            Some(noted) => still_broken(c, catalogue, &noted, plan, now).map_err(void)?,
+            None => still_signed(c, catalogue, run, policy, &digest, now)?,
+        }
         still_stands(catalogue, plan, keys).map_err(void)?;
     } else {
         still_unsigned(catalogue, plan, keys).map_err(void)?;

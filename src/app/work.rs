@@ -20,7 +20,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
-use crate::store::{StoreError, approvals as requests, blobs, secrets};
+use crate::store::{StoreError, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -278,28 +278,16 @@ impl App {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Cancel)?;
         let recorder = self.recorder();
-        let changed = self
-            .db
-            .read(move |c| {
-                let expired = requests::expired(c, now, 100)?;
-                let due = rows::due(c, now, 100)?;
-                Ok::<_, StoreError>((expired, due))
-            })
-            .await?;
-        let (expired, due) = changed;
-        let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
-        events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
-        events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
-        let mut count = 0;
-        for (number, event, reason) in events {
+        let mut count = self.pass_time_over_requests().await?;
+        let due = self.db.read(move |c| rows::due(c, now, 100)).await?;
+        for number in due.into_iter().map(|run| run.number) {
             let (permit, recorder) = (permit.clone(), recorder.clone());
             let done = self
                 .db
                 .write(move |c| {
                     let run = rows::get(c, number)?;
-                    move_run(c, &permit, &run, None, event, &reason, now)?;
-                    let state = rows::get(c, number)?.state;
-                    let detail = json!({ "state": state, "reason": reason });
+                    let (state, _) = move_run(c, &permit, &run, None, RunEvent::Due, "", now)?;
+                    let detail = json!({ "state": state, "reason": "" });
                     let entry = act(
                         &Principal::System,
                         "engine",

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod project;
 pub mod resume;
 pub mod run;
+pub mod run_document;
 pub mod secret;
 pub mod template;
 pub mod time;

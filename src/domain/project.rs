@@ -22,6 +22,8 @@ pub struct Project {
     pub retention_days: Option<u32>,
     /// Whether jobs without nodes may run on the machine that Interlock runs on.
     pub local_execution: bool,
+    /// Whether anybody may run without waiting where a policy has such a way.
+    pub break_glass: bool,
     /// Rules and webhooks (by `rule:NAME`, `webhook:NAME`) that may reach the strictest environment by themselves.
     pub production_sources: Vec<String>,
 }
@@ -53,6 +55,7 @@ impl Project {
             channels: BTreeMap::new(),
             retention_days: None,
             local_execution: false,
+            break_glass: true,
             production_sources: Vec::new(),
         }
     }

@@ -157,7 +157,7 @@ impl Canonical for Project {
             Channel::Chat { flavour, url } => json!({"chat": flavour, "url": url}),
             Channel::Webhook { url, secret } => json!({"webhook": url, "secret": secret}),
         };
-        json!({
+        let mut canonical = json!({
             "name": self.name,
             "description": self.description,
             "environments": self.environments,
@@ -166,7 +166,11 @@ impl Canonical for Project {
             "retention_days": self.retention_days,
             "local_execution": self.local_execution,
             "production_sources": self.production_sources,
-        })
+        });
+        if let Some(object) = canonical.as_object_mut().filter(|_| !self.break_glass) {
+            object.insert("break_glass".to_owned(), Value::Bool(false));
+        }
+        canonical
     }
 }
 

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use crate::domain::access::{Permission, Permit, Principal};
-use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
+use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict, timers_of_request};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{ApprovalId, JobPath, ProjectName, RoleName, RunNumber, UserName};
 use crate::domain::time::Timestamp;
 
+use super::approval_timers;
 use super::column::{Json, MaybeStamp, Stamp, json, stamp};
 use super::connection::{Conn, MultiBackend};
 use super::error::StoreError;
@@ -52,14 +53,18 @@ pub struct ApprovalRecord {
     pub decided_at: Option<Timestamp>,
     /// Why it is void.
     pub void_reason: Option<String>,
-    /// Who the requester was when they asked.
-    pub person: Option<UserName>,
+    /// The accounts of the requester when they asked.
+    #[diesel(deserialize_as = Json<BTreeSet<UserName>>)]
+    pub known_as: BTreeSet<UserName>,
     /// The first of those that were asked again one after another.
     pub thread: ApprovalId,
     /// The one that this was asked again after.
     pub replaces: Option<ApprovalId>,
     /// The one that was asked after this.
     pub replaced_by: Option<ApprovalId>,
+    /// When somebody else was told that nobody answers.
+    #[diesel(deserialize_as = MaybeStamp)]
+    pub escalated_at: Option<Timestamp>,
 }
 
 /// A request to be made.
@@ -83,8 +88,8 @@ pub struct NewApproval {
     pub requester: Principal,
     /// When it expires undecided.
     pub expires_at: Timestamp,
-    /// Who the requester is, if a person.
-    pub person: Option<UserName>,
+    /// The accounts of the requester, if a person.
+    pub known_as: BTreeSet<UserName>,
     /// The one that this is asked again after.
     pub replaces: Option<ApprovalId>,
 }
@@ -110,8 +115,9 @@ pub struct SignatureRecord {
     /// When.
     #[diesel(column_name = signed_at, deserialize_as = Stamp)]
     pub at: Timestamp,
-    /// Who the signer was then.
-    pub person: UserName,
+    /// The accounts of the signer then.
+    #[diesel(deserialize_as = Json<BTreeSet<UserName>>)]
+    pub known_as: BTreeSet<UserName>,
     /// In whose name they spoke beside their own.
     pub on_behalf_of: Option<UserName>,
 }
@@ -152,11 +158,15 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) 
         approvals::requester.eq(new.requester.to_string()),
         approvals::created_at.eq(stamp(now)),
         approvals::expires_at.eq(stamp(new.expires_at)),
-        approvals::person.eq(new.person.as_ref().map(UserName::as_str)),
+        approvals::known_as.eq(json(&new.known_as)?),
         approvals::thread.eq(thread.to_string()),
         approvals::replaces.eq(new.replaces.map(|id| id.to_string())),
     );
     diesel::insert_into(approvals::table).values(row).execute(c)?;
+    let made = get(c, new.id)?;
+    for (kind, at) in timers_of_request(&new.policy, now) {
+        approval_timers::set(c, permit, &made, kind, at)?;
+    }
     Ok(())
 }
 
@@ -240,7 +250,7 @@ pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &Signature
         signatures::digest.eq(signature.digest.to_string()),
         signatures::source.eq(&signature.source),
         signatures::signed_at.eq(stamp(signature.at)),
-        signatures::person.eq(signature.person.as_str()),
+        signatures::known_as.eq(json(&signature.known_as)?),
         signatures::on_behalf_of.eq(signature.on_behalf_of.as_ref().map(UserName::as_str)),
     );
     diesel::insert_into(signatures::table).values(row).execute(c)?;
@@ -260,7 +270,7 @@ pub fn locked(c: &mut Conn, id: ApprovalId) -> Result<ApprovalRecord, StoreError
     get(c, id)
 }
 
-/// Moves a request from one state to another. The reason is kept where it becomes void.
+/// Moves a request from one state to another and takes its timers away. The reason is kept where it becomes void.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when it is not in `from` any more; [`StoreError::NotFound`];
@@ -283,7 +293,7 @@ pub fn set_state(
     let change =
         (approvals::state.eq(to.as_str()), approvals::decided_at.eq(decided), approvals::void_reason.eq(void_reason));
     match diesel::update(unchanged).set(change).execute(c)? {
-        1 => Ok(()),
+        1 => approval_timers::cancel(c, permit, &approval),
         _ => Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str()))),
     }
 }
@@ -334,16 +344,18 @@ fn walk(
     Ok(query.order((approvals::created_at.desc(), approvals::id.desc())).limit(limit(wanted)).load(c)?)
 }
 
-/// Pending requests whose time has run out, the earliest first.
+/// Notes that somebody else was told of a request that nobody answers.
 ///
 /// # Errors
-/// Those of the database.
-pub fn expired(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<ApprovalRecord>, StoreError> {
-    Ok(approvals::table
-        .filter(approvals::state.eq(RequestState::Pending.as_str()))
-        .filter(approvals::expires_at.le(stamp(now)))
-        .order(approvals::expires_at)
-        .limit(limit(wanted))
-        .select(ApprovalRecord::as_select())
-        .load(c)?)
+/// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
+pub fn set_escalated(
+    c: &mut Conn,
+    permit: &Permit,
+    request: &ApprovalRecord,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    permit::job(permit, &request.project, &request.job_path)?;
+    let row = approvals::table.find(request.id.to_string());
+    diesel::update(row).set(approvals::escalated_at.eq(stamp(now))).execute(c)?;
+    Ok(())
 }

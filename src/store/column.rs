@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::access::{Permission, Principal};
-use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
+use crate::domain::approval::{ApprovalPolicy, Need, RequestState, TimerKind, Verdict};
 use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
-    ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId, OptionName,
-    ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
+    ApprovalId, DelegationId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId,
+    OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
 use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::Origin;
@@ -81,6 +81,8 @@ reads_text! {
     Digest, "a digest", |t| Digest::parse(t).ok();
     Principal, "a principal", Principal::parse;
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();
+    DelegationId, "a delegation id", |t| DelegationId::parse(t).ok();
+    RoleName, "a role", |t| RoleName::parse(t).ok();
     EventId, "an event id", |t| EventId::parse(t).ok();
     NoticeId, "a notice id", |t| NoticeId::parse(t).ok();
     NoticeKind, "a kind of notice", NoticeKind::parse;
@@ -88,6 +90,7 @@ reads_text! {
     StepState, "a step's state", StepState::parse;
     RequestState, "a request's state", RequestState::parse;
     Verdict, "a verdict", Verdict::parse;
+    TimerKind, "a timer of a request", TimerKind::parse;
     EventVerdict, "an event's verdict", event_verdict;
 }
 
@@ -230,6 +233,7 @@ pub(super) use unwraps_json;
 unwraps_json!(
     BTreeSet<GroupName>,
     BTreeSet<RoleName>,
+    BTreeSet<UserName>,
     BTreeSet<Permission>,
     Vec<Audience>,
     BTreeMap<String, String>,

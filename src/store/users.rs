@@ -161,6 +161,19 @@ pub fn set_active(c: &mut Conn, permit: &Permit, name: &UserName, yes: bool) -> 
     changed(diesel::update(users::table.find(name.as_str())).set(users::active.eq(yes)).execute(c)?, name)
 }
 
+/// Every account of the person that this account belongs to; the account alone where nothing was said or it is not there.
+///
+/// # Errors
+/// Those of the database.
+pub fn accounts_of(c: &mut Conn, name: &UserName) -> Result<BTreeSet<UserName>, StoreError> {
+    let mut all = BTreeSet::from([name.clone()]);
+    if let Some(person) = find(c, name)?.and_then(|u| u.person) {
+        let same = users::table.filter(users::person.eq(person.as_str())).select(users::name);
+        all.extend(same.load::<String>(c)?.iter().filter_map(|name| UserName::parse(name).ok()));
+    }
+    Ok(all)
+}
+
 /// Says that both accounts belong to one person, with every account that was said to belong to either of them.
 ///
 /// # Errors

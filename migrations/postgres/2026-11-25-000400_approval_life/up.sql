@@ -4,8 +4,10 @@ ALTER TABLE users ADD COLUMN person TEXT COLLATE "C";
 ALTER TABLE approvals DROP CONSTRAINT approvals_state_check;
 ALTER TABLE approvals ADD CONSTRAINT approvals_state_check
   CHECK (state IN ('pending', 'pushed_back', 'approved', 'rejected', 'expired', 'void', 'used'));
--- Who the requester was when they asked.
-ALTER TABLE approvals ADD COLUMN person TEXT COLLATE "C";
+-- The accounts of the requester when they asked.
+ALTER TABLE approvals ADD COLUMN known_as TEXT;
+UPDATE approvals SET known_as = '[]';
+ALTER TABLE approvals ALTER COLUMN known_as SET NOT NULL;
 -- The first request of those that were asked again one after another.
 ALTER TABLE approvals ADD COLUMN thread TEXT COLLATE "C";
 UPDATE approvals SET thread = id;
@@ -25,9 +27,9 @@ ALTER TABLE signatures ALTER COLUMN verdict TYPE TEXT COLLATE "C";
 ALTER TABLE signatures ADD PRIMARY KEY (approval, user_name, verdict);
 ALTER TABLE signatures DROP CONSTRAINT signatures_verdict_check;
 ALTER TABLE signatures ADD CONSTRAINT signatures_verdict_check CHECK (verdict IN ('approve', 'push_back', 'reject'));
--- Who the signer was when they signed.
-ALTER TABLE signatures ADD COLUMN person TEXT COLLATE "C";
-UPDATE signatures SET person = user_name;
-ALTER TABLE signatures ALTER COLUMN person SET NOT NULL;
+-- The accounts of the signer when they signed.
+ALTER TABLE signatures ADD COLUMN known_as TEXT;
+UPDATE signatures SET known_as = '[]';
+ALTER TABLE signatures ALTER COLUMN known_as SET NOT NULL;
 -- In whose name they spoke beside their own.
 ALTER TABLE signatures ADD COLUMN on_behalf_of TEXT COLLATE "C";

@@ -20,8 +20,8 @@ CREATE TABLE approvals (
   expires_at TIMESTAMP NOT NULL,
   decided_at TIMESTAMP,
   void_reason TEXT,
-  -- Who the requester was when they asked.
-  person TEXT,
+  -- The accounts of the requester when they asked.
+  known_as TEXT NOT NULL,
   -- The first request of those that were asked again one after another.
   thread TEXT NOT NULL,
   replaces TEXT,
@@ -29,7 +29,7 @@ CREATE TABLE approvals (
 );
 INSERT INTO approvals
   SELECT id, run, project, job_path, state, policy, need, plan_digest, requester, created_at, expires_at, decided_at,
-    void_reason, NULL, id, NULL, NULL
+    void_reason, '[]', id, NULL, NULL
   FROM old_approvals;
 DROP TABLE old_approvals;
 -- A request that was approved before has had its one run, or will not have it any more.
@@ -55,12 +55,12 @@ CREATE TABLE signatures (
   digest TEXT NOT NULL,
   source TEXT NOT NULL,
   signed_at TIMESTAMP NOT NULL,
-  -- Who the signer was when they signed.
-  person TEXT NOT NULL,
+  -- The accounts of the signer when they signed.
+  known_as TEXT NOT NULL,
   -- In whose name they spoke beside their own.
   on_behalf_of TEXT,
   PRIMARY KEY (approval, user_name, verdict)
 );
 INSERT INTO signatures
-  SELECT approval, user_name, verdict, reason, roles, digest, source, signed_at, user_name, NULL FROM old_signatures;
+  SELECT approval, user_name, verdict, reason, roles, digest, source, signed_at, '[]', NULL FROM old_signatures;
 DROP TABLE old_signatures;

@@ -8,7 +8,7 @@ use super::Need;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{RoleName, UserName};
 
-/// Every name that a human being answers to: the account, and the person that it is or was said to be.
+/// The accounts of one human being: those that they have now, and those that they had when they acted.
 ///
 /// Two parties that share a name are the same human being.
 #[derive(Debug, Clone, PartialEq, Eq)]

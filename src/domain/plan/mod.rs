@@ -1,5 +1,6 @@
 //! The frozen plan: exactly what a run will do, and the digest that a signer approves.
 
+pub mod danger;
 pub mod difference;
 pub mod freeze;
 pub mod standing;

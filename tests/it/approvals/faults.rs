@@ -61,9 +61,12 @@ fn earlier_signers_are_asked_again_when_a_later_one_signs() {
     assert_eq!(states(&test, run), (RequestState::Void, State::Canceled));
 }
 
+/// Takes something away from the people of a world.
+type Loss = fn(&TestApp);
+
 #[test]
 fn a_lost_right_voids_what_waits_at_once() {
-    let losses: [(&str, fn(&TestApp)); 4] = [
+    let losses: [(&str, Loss); 4] = [
         ("mia's account is closed", |test| {
             test.wait(test.app.set_active(&operator(), user("mia"), false, "test")).unwrap();
         }),
@@ -85,12 +88,11 @@ fn two_accounts_of_one_person_are_one_signer() {
     let test = world();
     test.administrator("root");
     let admin = test.signed_in("root");
-    let put = |name: &str, body: &serde_json::Value| {
-        admin.send("PUT", &format!("/api/v1/people/{name}/person"), Some(body.to_string().as_bytes()))
-    };
-    put("mia-adm", &json!({ "same_as": "mia-adm" })).refused(422, "same_account");
-    put("mia-adm", &json!({ "same_as": "nobody" })).refused(404, "not_found");
-    put("mia-adm", &json!({ "same_as": "mia" })).expect(200);
+    let put =
+        |name: &str, other: &str| admin.post("/api/v1/people/same-person", &json!({ "name": name, "same_as": other }));
+    put("mia-adm", "mia-adm").refused(422, "same_account");
+    put("mia-adm", "nobody").refused(404, "not_found");
+    put("mia-adm", "mia").expect(200);
     let entry = test.record().into_iter().find(|e| e.act.action == "user.person_set").unwrap();
     assert_eq!((entry.act.resource.as_str(), &entry.act.detail["same_as"]), ("user:mia-adm", &json!("mia")));
 
@@ -102,7 +104,7 @@ fn two_accounts_of_one_person_are_one_signer() {
     let (later, id) = ask(&test.signed_in("olga"), "two");
     approve(&test.signed_in("mia"), &id).expect(200);
     approve(&test.signed_in("moe"), &id).expect(200);
-    put("moe", &json!({ "same_as": "mia" })).expect(200);
+    put("moe", "mia").expect(200);
     test.settle();
     assert_eq!(states(&test, later), (RequestState::Void, State::Canceled));
     assert_eq!(test.state(run), State::PendingApproval);
@@ -131,10 +133,9 @@ fn nobody_parts_their_own_account_from_another() {
     let test = world();
     test.administrator("root");
     let admin = test.signed_in("root");
-    let body = json!({ "same_as": null }).to_string();
-    admin.send("PUT", "/api/v1/people/root/person", Some(body.as_bytes())).refused(409, "own_account");
-    let mia = test.signed_in("mia");
-    mia.send("PUT", "/api/v1/people/mia/person", Some(body.as_bytes())).refused(403, "forbidden");
+    let body = |name: &str| json!({ "name": name, "same_as": null });
+    admin.post("/api/v1/people/same-person", &body("root")).refused(409, "own_account");
+    test.signed_in("mia").post("/api/v1/people/same-person", &body("mia")).refused(404, "not_found");
 }
 
 #[test]

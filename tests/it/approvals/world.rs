@@ -34,7 +34,7 @@ members:
 pub(super) fn files(project: &str, access: &str, command: &str) -> Vec<(String, String)> {
     let job = |name: &str| {
         let text = format!(
-            "name: {name}\nnodes: {{filter: '.*'}}\noptions: {{word: {{type: string}}}}\n\
+            "name: {name}\nnodes: {{filter: '.*'}}\noptions: [{{name: word, type: string}}]\n\
              steps: [{{name: one, run: \"{command}\"}}]\napproval: {{rule: {name}}}\n"
         );
         (format!("jobs/{name}.yaml"), text)
