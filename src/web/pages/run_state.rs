@@ -11,6 +11,7 @@ use crate::app::approvals::ApprovalDetail;
 use crate::app::runs::RunDetail;
 use crate::domain::approval::{RequestState, Verdict};
 use crate::domain::audit::Entry;
+use crate::domain::plan::Origin;
 use crate::domain::run::{State, StepState};
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
@@ -46,6 +47,8 @@ pub struct RunFacts {
     end_tone: &'static str,
     requester: String,
     origin: String,
+    /// The event that it follows from.
+    event_href: Option<String>,
     reason: String,
     options: Vec<OptionLine>,
 }
@@ -125,6 +128,10 @@ impl RunFacts {
             end_tone: if run.state == State::Canceled || run.state == State::Canceling { "warn" } else { "bad" },
             requester: words::who(&run.requester),
             origin: words::origin(&run.origin),
+            event_href: match &run.origin {
+                Origin::Webhook { event, .. } | Origin::Rule { event, .. } => Some(format!("/events/{event}")),
+                Origin::Button | Origin::Api | Origin::Cli | Origin::Schedule { .. } => None,
+            },
             reason: if run.reason.is_empty() { "none given".to_owned() } else { visible(&run.reason) },
             options: options(&detail.plan),
         }
