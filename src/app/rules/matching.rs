@@ -46,21 +46,18 @@ impl App {
         let permit = self.own_permit(Permission::Edit)?;
         let (mine, until) = (claim.clone(), now + LEASE.to_delta());
         let taken = self.db.write(move |c| events::claim_unmatched(c, &permit, &mine, now, until, PIECE)).await?;
-        let (mut done, mut failed) = (0, None);
+        let mut done = 0;
         for event in taken {
             match Box::pin(self.match_one(&event, &claim)).await {
                 Ok(()) => done += 1,
-                // The event stays taken until the lease is over, and is looked at again then. Others do not wait for it.
+                // The event stays taken until the lease is over, and is looked at again then. Neither other events nor runs
+                // wait for it.
                 Err(error) => {
                     tracing::warn!(event.id = %event.id, error.cause = %error, "rules could not look at an event");
-                    failed = Some(error);
                 }
             }
         }
-        match failed {
-            Some(error) if done == 0 => Err(error),
-            _ => Ok(done),
-        }
+        Ok(done)
     }
 
     async fn match_one(&self, event: &Event, claim: &str) -> AppResult<()> {
@@ -108,7 +105,7 @@ impl App {
             let wanted = text.clone();
             let live = self.db.read(move |c| live(c, &wanted)).await?;
             let judgement = judge(&stored.rule, scope, event.depth, self.clock.now());
-            let verdict = verdict_of(&text, stored.revision, event, live, &judgement, self.clock.now());
+            let verdict = verdict_of(&text, stored, event, live, &judgement, self.clock.now());
             let Some(proposal) = judgement.proposal.clone() else { return Ok(verdict) };
             let enforcing = Arc::new(self.enforcing(state, stored, &text, verdict, &judgement, &proposal)?);
             let tried = if runs(&judgement, &proposal) {

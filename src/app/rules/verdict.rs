@@ -1,8 +1,10 @@
 //! A judgement as it is kept, and what several of them make of an event.
 
+use crate::app::catalogue::StoredRule;
 use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::RunNumber;
 use crate::domain::rule::judge::{Decision, Judgement};
+use crate::domain::rule::shown;
 use crate::domain::time::Timestamp;
 use crate::store::rules::states::TextOfRule;
 use crate::store::rules::verdicts::{Criteria, Guards, Outcome, VerdictRecord};
@@ -10,14 +12,15 @@ use crate::store::rules::verdicts::{Criteria, Guards, Outcome, VerdictRecord};
 /// A judgement as a row; what the guards of the past and the action add comes later.
 pub(super) fn verdict_of(
     text: &TextOfRule,
-    revision: i64,
+    stored: &StoredRule,
     event: &Event,
     live: bool,
     judgement: &Judgement,
     now: Timestamp,
 ) -> VerdictRecord {
+    let judgement = shown(&stored.rule, judgement);
     let (outcome, detail) = match &judgement.decision {
-        Decision::NotMatched => (Outcome::NotMatched, why_not_matched(judgement)),
+        Decision::NotMatched => (Outcome::NotMatched, why_not_matched(&judgement)),
         Decision::Held(why) => (Outcome::Held, why.clone()),
         Decision::Refused(why) => (Outcome::Refused, why.clone()),
         Decision::Act | Decision::NotifyOnly(_) | Decision::ActIfSigned(_) => (Outcome::Would, String::new()),
@@ -26,15 +29,15 @@ pub(super) fn verdict_of(
     VerdictRecord {
         event_id: event.id,
         definition_id: text.definition.clone(),
-        revision,
+        revision: stored.revision,
         project: text.project.clone(),
         rule: text.rule.clone(),
         live,
         outcome,
         detail,
         criteria: Criteria(criteria),
-        guards: Guards(judgement.guards.clone()),
-        proposal: judgement.proposal.clone(),
+        guards: Guards(judgement.guards),
+        proposal: judgement.proposal,
         run: None,
         created_at: now,
     }

@@ -143,7 +143,7 @@ impl App {
         for stored in others {
             let judgement = judge(&stored.rule, &scope, event.depth, event.received_at);
             let text = text_of(state, stored);
-            let mut verdict = verdict_of(&text, stored.revision, &event, false, &judgement, event.received_at);
+            let mut verdict = verdict_of(&text, stored, &event, false, &judgement, event.received_at);
             if judgement.outcome.matched {
                 verdict.detail = "The rule did not exist when this event came, or had another text.".to_owned();
             }

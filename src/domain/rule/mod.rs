@@ -8,6 +8,7 @@ pub mod conditions;
 mod index;
 pub mod judge;
 pub mod rollout;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use super::ids::{ProjectName, UserName};
 use conditions::Conditions;
 
 pub use index::RuleIndex;
+pub use shown::shown;
 
 /// What the texts of a rule can name.
 pub const ROOTS: [&str; 1] = ["trigger"];
