@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::app::error::AppResult;
 use crate::app::planning::{job_of, person};
 use crate::domain::access::{Actor, Permission, Principal, Via};
-use crate::domain::ids::{ApprovalId, UserName};
+use crate::domain::ids::UserName;
 use crate::domain::notice::Audience;
 use crate::store::approvals::{self as requests, ApprovalRecord, SignatureRecord};
 use crate::store::notices::NoticeRecord;
@@ -113,22 +113,5 @@ impl App {
             via: Via::Session { authenticated_at: self.clock.now() },
             administrator: user.administrator,
         }
-    }
-
-    /// Who would be told of a request if it were sent now.
-    ///
-    /// # Errors
-    /// Not found; the database.
-    pub async fn told_of(&self, id: ApprovalId) -> AppResult<Vec<UserName>> {
-        self.catalogue().await?;
-        let matter = self
-            .db
-            .read(move |c| {
-                let (request, signatures) = requests::get_signed(c, id)?;
-                let run = runs::find(c, request.run)?;
-                Ok::<_, StoreError>(Matter { request: Some((request, signatures)), run })
-            })
-            .await?;
-        Ok(self.signers_now(&matter).await?.into_iter().map(|u| u.name).collect())
     }
 }
