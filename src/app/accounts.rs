@@ -35,6 +35,8 @@ pub struct AccountView {
     pub email: Option<MailAddress>,
     /// Their account of Slack.
     pub slack: Option<SlackAccount>,
+    /// The person that it was said to belong to, beside others.
+    pub person: Option<UserName>,
 }
 
 impl App {
@@ -172,9 +174,10 @@ impl App {
                 }
                 let action = if active { "user.activated" } else { "user.deactivated" };
                 recorder.note(c, &actor, &source, action, format!("user:{name}"), None, json!({}))?;
-                Ok(())
+                Ok::<_, AppError>(())
             })
-            .await
+            .await?;
+        self.void_everywhere().await
     }
 
     /// Sets whether a person administers the installation, and their groups.
@@ -195,9 +198,47 @@ impl App {
                 users::set_groups(c, &permit, &name, &groups)?;
                 let detail = json!({ "groups": groups });
                 recorder.note(c, &actor, &source, "user.groups_set", format!("user:{name}"), None, detail)?;
-                Ok(())
+                Ok::<_, AppError>(())
             })
-            .await
+            .await?;
+        self.void_everywhere().await
+    }
+
+    /// Says that two accounts belong to one person, who then signs once and never for themselves; or, without the other,
+    /// that an account belongs to a person of its own.
+    ///
+    /// # Errors
+    /// Not found; `same_account`; `own_account` where somebody would part their own account from another; access.
+    pub async fn set_person(
+        &self,
+        actor: &Actor,
+        name: UserName,
+        same_as: Option<UserName>,
+        source: &Source,
+    ) -> AppResult<()> {
+        let permit = self.may_change_accounts(actor)?;
+        if same_as.as_ref() == Some(&name) {
+            let message = "Name two different accounts; nothing was changed.";
+            return Err(AppError::invalid("same_account", message));
+        }
+        if same_as.is_none() && actor.principal == Principal::User(name.clone()) {
+            let message =
+                "Somebody else has to say that your account belongs to you alone: it decides what you may sign.";
+            return Err(AppError::conflict("own_account", message));
+        }
+        let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
+        self.db
+            .write(move |c| {
+                match &same_as {
+                    Some(other) => users::join(c, &permit, &name, other)?,
+                    None => users::part(c, &permit, &name)?,
+                }
+                let detail = json!({ "same_as": same_as });
+                recorder.note(c, &actor, &source, "user.person_set", format!("user:{name}"), None, detail)?;
+                Ok::<_, AppError>(())
+            })
+            .await?;
+        self.void_everywhere().await
     }
 
     /// Accounts carry rights, so who administers the installation changes them in person: a token, however narrow, could
@@ -228,6 +269,7 @@ impl App {
                 created_at: u.created_at,
                 email: u.email,
                 slack: u.slack,
+                person: u.person,
             })
             .collect())
     }

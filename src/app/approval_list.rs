@@ -4,6 +4,7 @@ use super::App;
 use super::approvals::ApprovalView;
 use super::error::AppResult;
 use super::planning::job_of;
+use super::signers::{signer, weigh};
 use crate::domain::access::{Actor, Permission};
 use crate::domain::approval::RequestState;
 use crate::domain::ids::ApprovalId;
@@ -69,8 +70,14 @@ impl App {
                 let id = record.id;
                 after = Some((record.created_at, id));
                 if visible {
-                    let (record, signatures) = self.db.read(move |c| rows::get_signed(c, id)).await?;
-                    items.push(self.view(actor, record, &run, &signatures));
+                    let (catalogue, asker, now) = (self.known(), actor.clone(), self.clock.now());
+                    let weighed = self.db.read(move |c| {
+                        let weighed = weigh(c, &catalogue, record)?;
+                        let signer = signer(c, &catalogue, &asker, &weighed, None, now)?;
+                        Ok::<_, StoreError>((weighed, signer))
+                    });
+                    let (weighed, signer) = weighed.await?;
+                    items.push(self.view(&weighed, &signer));
                 }
             }
             if !full {

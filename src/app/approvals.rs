@@ -1,27 +1,24 @@
-//! Approval requests: who may see them, what they show, and the one way to decide them.
-
-use serde_json::json;
+//! Approval requests: who may see them, what they show.
 
 use super::App;
+use super::asking_again::thread_of;
+use super::delegating::{Delegation, holding_for};
 use super::error::{AppError, AppResult};
-use super::notices::about_request;
-use super::planning::{job_of, person};
-use super::record::Source;
-use super::standing::still_stands;
-use crate::domain::access::{Actor, Permission, Permit, Principal, Via};
+use super::planning::job_of;
+use super::signers::{Weighed, signer, weigh};
+use crate::domain::access::{Actor, Permission, Principal};
 use crate::domain::approval::{
-    self, ApprovalPolicy, DecisionRefused, MissingSignature, Need, Request, RequestState, Signature, Signer, Verdict,
+    self, ApprovalPolicy, DecisionRefused, Event, MissingSignature, Need, Refused, Request, RequestState, Signer,
+    Verdict,
 };
 use crate::domain::digest::Digest;
-use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RunNumber, UserName};
-use crate::domain::notice::{Audience, NoticeKind};
+use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RunNumber};
 use crate::domain::plan::Plan;
-use crate::domain::plan::difference::{Change, difference};
-use crate::domain::run::{self, RunEvent};
+use crate::domain::plan::difference::{Change, difference as difference_of};
 use crate::domain::time::Timestamp;
-use crate::store::approvals::{self as rows, ApprovalRecord, SignatureRecord};
-use crate::store::runs;
-use crate::store::{Conn, StoreError, host_keys, notices};
+pub use crate::store::approvals::SignatureRecord as Answered;
+use crate::store::approvals::{self as rows, SignatureRecord};
+use crate::store::{StoreError, runs};
 
 /// A request as lists show it.
 #[derive(Debug, Clone)]
@@ -58,6 +55,33 @@ pub struct ApprovalView {
     pub void_reason: Option<String>,
     /// Whether the one who asks could sign it now (a stale session aside).
     pub mine: bool,
+    /// The request that this was asked again after.
+    pub replaces: Option<ApprovalId>,
+    /// The request that was asked after this.
+    pub replaced_by: Option<ApprovalId>,
+    /// When somebody else was told that nobody answers.
+    pub escalated_at: Option<Timestamp>,
+}
+
+/// Another request of the same thread.
+#[derive(Debug, Clone)]
+pub struct Earlier {
+    /// Its id.
+    pub id: ApprovalId,
+    /// Its run.
+    pub run: RunNumber,
+    /// Where it stands.
+    pub state: RequestState,
+    /// Who asked.
+    pub requester: Principal,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub created_at: Timestamp,
+    /// Why it is void.
+    pub void_reason: Option<String>,
+    /// What was said.
+    pub answers: Vec<SignatureRecord>,
 }
 
 /// A request with all that a signer needs to see.
@@ -73,6 +97,12 @@ pub struct ApprovalDetail {
     pub signatures: Vec<SignatureRecord>,
     /// The last successful run of the job and what is different from it; `None` when there is none.
     pub difference: Option<(RunNumber, Vec<Change>)>,
+    /// The run that was asked for before in this thread and what is different from it.
+    pub amended: Option<(RunNumber, Vec<Change>)>,
+    /// The other requests of the thread, the first one first.
+    pub thread: Vec<Earlier>,
+    /// Who lets whom sign for them now, for the lines of this request.
+    pub delegations: Vec<Delegation>,
     /// Why the one who asks may not decide; `None` when they may.
     pub refusal: Option<DecisionRefused>,
 }
@@ -80,7 +110,7 @@ pub struct ApprovalDetail {
 /// What a signer sends.
 #[derive(Debug, Clone)]
 pub struct Decision {
-    /// Yes or no.
+    /// Their answer.
     pub verdict: Verdict,
     /// The digest of the plan that they looked at.
     pub digest: Digest,
@@ -95,35 +125,43 @@ impl App {
     /// Not found, also when it may not be seen.
     pub async fn approval(&self, actor: &Actor, id: ApprovalId) -> AppResult<ApprovalDetail> {
         self.catalogue().await?;
-        let (record, signatures, run, (text, digest)) = self
+        let (catalogue, asker, now) = (self.known(), actor.clone(), self.clock.now());
+        let (weighed, signer, (text, digest), thread, before, delegations) = self
             .db
             .read(move |c| {
-                let (record, signatures) = rows::get_signed(c, id)?;
-                let run = runs::get(c, record.run)?;
-                let plan = runs::plan(c, record.run)?;
-                Ok::<_, StoreError>((record, signatures, run, plan))
+                let record = rows::get(c, id)?;
+                let weighed = weigh(c, &catalogue, record)?;
+                let signer = signer(c, &catalogue, &asker, &weighed, None, now)?;
+                let plan = runs::plan(c, weighed.run.number)?;
+                let thread = thread_of(c, &weighed.record)?;
+                let before = thread.iter().find(|e| Some(e.id) == weighed.record.replaces).map(|e| e.run);
+                let before = before.map(|run| Ok::<_, StoreError>((run, runs::plan(c, run)?))).transpose()?;
+                let delegations = holding_for(c, &catalogue, &weighed.run.project, &weighed.record.need, now)?;
+                Ok::<_, StoreError>((weighed, signer, plan, thread, before, delegations))
             })
             .await?;
+        let run = &weighed.run;
         let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
         self.authorize(actor, Permission::View, &resource)?;
         let plan = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
         let difference = self.difference_to_last(&plan).await?;
-        let request = request_of(&record, &signatures);
-        let signer = self.signer(actor, &run);
-        // Asked without a reason, so a missing reason is not held against them yet.
-        let relaxed = Request {
-            reasons: approval::Reasons { request_required: false, approve_required: false, reject_required: false },
-            ..request
+        let amended = match before {
+            None => None,
+            Some((run, (text, digest))) => {
+                let old = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
+                Some((run, difference_of(&old, &plan)))
+            }
         };
-        let refusal =
-            approval::decide(&relaxed, &signer, Verdict::Approve, &record.plan_digest, "", self.clock.now()).err();
-        let policy = record.policy.clone();
+        let refusal = would_approve(&weighed.request, &signer, self.clock.now()).err();
         Ok(ApprovalDetail {
-            view: self.view(actor, record, &run, &signatures),
-            policy,
+            view: self.view(&weighed, &signer),
+            policy: weighed.record.policy,
             plan,
-            signatures,
+            signatures: weighed.answers,
             difference,
+            amended,
+            thread,
+            delegations,
             refusal,
         })
     }
@@ -139,160 +177,38 @@ impl App {
             .await?;
         let Some((number, (text, digest))) = last else { return Ok(None) };
         let old = Plan::read_verified(&text, &digest).map_err(AppError::fault)?;
-        Ok(Some((number, difference(&old, plan))))
+        Ok(Some((number, difference_of(&old, plan))))
     }
 
-    /// Takes a decision. Every door comes through here; who may, and what follows, is `domain::approval::decide`.
-    ///
-    /// # Errors
-    /// The refusals of the decision; `request_void` when the plan no longer stands (the request is void from then on).
-    pub async fn decide(
-        &self,
-        actor: &Actor,
-        id: ApprovalId,
-        decision: Decision,
-        source: &Source,
-    ) -> AppResult<ApprovalView> {
-        let catalogue = self.catalogue().await?;
-        let run = self
-            .db
-            .read(move |c| {
-                let record = rows::get(c, id)?;
-                runs::get(c, record.run)
-            })
-            .await?;
-        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
-        self.authorize(actor, Permission::View, &resource)?;
-        let signer = self.signer(actor, &run);
-        let permit = match self.authorize(actor, Permission::Approve, &resource) {
-            Ok(permit) => permit,
-            // The decision function has the words for it.
-            Err(_) => self.own_permit(Permission::Cancel)?,
-        };
-        let now = self.clock.now();
-        let own = self.own_permit(Permission::Cancel)?;
-        let (recorder, actor_owned, source) = (self.recorder(), actor.clone(), source.to_owned());
-        let number = run.number;
-        let outcome = self
-            .db
-            .write(move |c| {
-                let record = rows::locked(c, id)?;
-                let (_, signatures) = rows::get_signed(c, id)?;
-                let run = runs::get(c, number)?;
-                let decided = approval::decide(
-                    &request_of(&record, &signatures),
-                    &signer,
-                    decision.verdict,
-                    &decision.digest,
-                    &decision.reason,
-                    now,
-                )?;
-                let (text, digest) = runs::plan(c, number)?;
-                let keys = host_keys::list(c, &run.project)?;
-                let stands = Plan::read_verified(&text, &digest)
-                    .map_err(|e| e.to_string())
-                    .and_then(|plan| still_stands(&catalogue, &plan, &keys));
-                if let (Verdict::Approve, Err(why)) = (decision.verdict, &stands) {
-                    let reason = format!("Void: {why}. Ask again if it is still wanted.");
-                    void(c, &own, &record, &run, &reason, now)?;
-                    let detail = json!({ "run": number, "why": why, "digest": digest });
-                    recorder.note(c, &actor_owned, &source, "approval.voided", format!("run:{number}"), Some(&run.project), detail)?;
-                    return Ok::<_, AppError>(Outcome::Void(reason));
-                }
-                let Some(user) = signer.person.clone() else { return Err(DecisionRefused::NotAPerson.into()) };
-                let signature = SignatureRecord {
-                    user,
-                    verdict: decision.verdict,
-                    reason: decision.reason.trim().chars().take(2_000).collect(),
-                    roles: signer.roles.clone(),
-                    digest: decision.digest,
-                    source: source.clone(),
-                    at: now,
-                };
-                rows::sign(c, &permit, id, &signature)?;
-                let event = match decided.state {
-                    RequestState::Approved => Some(RunEvent::Approved),
-                    RequestState::Rejected => Some(RunEvent::Rejected),
-                    RequestState::Pending | RequestState::Expired | RequestState::Void => None,
-                };
-                if let Some(event) = event {
-                    rows::set_state(c, &permit, id, record.state, decided.state, None, now)?;
-                    let (kind, by) = (NoticeKind::ApprovalDecided, Some(&actor_owned.principal));
-                    notices::add(c, &own, &about_request(&record, kind, Audience::Requester, by, &signature.reason), now)?;
-                    let (to, _) = run::next(run.state, event, run.start_at, now)
-                        .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-                    let reason = match event {
-                        RunEvent::Rejected => format!("Rejected by {}: {}", signature.user, or_none(&signature.reason)),
-                        _ => String::new(),
-                    };
-                    runs::transition(c, &own, number, &runs::Change { from: run.state, to, reason, fence: None }, now)?;
-                }
-                let detail = json!({
-                    "request": id.to_string(), "verdict": decision.verdict, "digest": decision.digest, "reason": signature.reason,
-                    "roles": signer.roles, "policy": record.policy.name, "policy_digest": record.policy.digest(),
-                    "state": decided.state, "missing": decided.missing,
-                });
-                let action = format!("approval.{}", if decision.verdict == Verdict::Approve { "approved" } else { "rejected" });
-                recorder.note(c, &actor_owned, &source, &action, format!("run:{number}"), Some(&run.project), detail)?;
-                Ok(Outcome::Decided)
-            })
-            .await?;
-        self.live.work_is_there();
-        self.live.run_changed(number);
-        if let Outcome::Void(reason) = outcome {
-            return Err(AppError::conflict("request_void", reason));
-        }
-        Ok(self.approval(actor, id).await?.view)
-    }
-
-    pub(super) fn view(
-        &self,
-        actor: &Actor,
-        record: ApprovalRecord,
-        run: &runs::RunRecord,
-        signatures: &[SignatureRecord],
-    ) -> ApprovalView {
-        let request = request_of(&record, signatures);
+    pub(super) fn view(&self, weighed: &Weighed, signer: &Signer) -> ApprovalView {
+        let (record, run) = (&weighed.record, &weighed.run);
         let missing = if record.state == RequestState::Pending {
-            approval::missing(&record.need, &request.signatures)
+            approval::missing(&record.need, &weighed.request.signatures)
         } else {
             Vec::new()
         };
-        let fresh = Signer { authenticated_at: Some(self.clock.now()), ..self.signer(actor, run) };
-        let mine =
-            approval::decide(&request, &fresh, Verdict::Approve, &record.plan_digest, "-", self.clock.now()).is_ok();
+        let fresh = Signer { authenticated_at: Some(self.clock.now()), ..signer.clone() };
+        let mine = would_approve(&weighed.request, &fresh, self.clock.now()).is_ok();
         ApprovalView {
             id: record.id,
             run: record.run,
-            project: record.project,
-            job: record.job_path,
+            project: record.project.clone(),
+            job: record.job_path.clone(),
             environment: run.environment.clone(),
             state: record.state,
-            requester: record.requester,
+            requester: record.requester.clone(),
             reason: run.reason.clone(),
             digest: record.plan_digest,
-            need: record.need,
+            need: record.need.clone(),
             missing,
             created_at: record.created_at,
             expires_at: record.expires_at,
             decided_at: record.decided_at,
-            void_reason: record.void_reason,
+            void_reason: record.void_reason.clone(),
             mine,
-        }
-    }
-
-    /// What is known of an actor as a signer, now.
-    fn signer(&self, actor: &Actor, run: &runs::RunRecord) -> Signer {
-        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
-        Signer {
-            person: person(&actor.principal).filter(|_| actor.is_person()),
-            roles: self.known().policy.roles_of(actor, &run.project),
-            may_approve: self.authorize(actor, Permission::Approve, &resource).is_ok(),
-            authenticated_at: match &actor.via {
-                Via::Session { authenticated_at } => Some(*authenticated_at),
-                Via::Chat { pressed_at } => Some(*pressed_at),
-                _ => None,
-            },
+            replaces: record.replaces,
+            replaced_by: record.replaced_by,
+            escalated_at: record.escalated_at,
         }
     }
 
@@ -310,43 +226,11 @@ impl App {
     }
 }
 
-enum Outcome {
-    Decided,
-    Void(String),
-}
-
-fn or_none(reason: &str) -> &str {
-    if reason.is_empty() { "no reason given." } else { reason }
-}
-
-/// A stored request as the decision sees it.
-pub(super) fn request_of(record: &ApprovalRecord, signatures: &[SignatureRecord]) -> Request {
-    let approvals = signatures.iter().filter(|s| s.verdict == Verdict::Approve);
-    Request {
-        state: record.state,
-        digest: record.plan_digest,
-        requester: person(&record.requester),
-        need: record.need.clone(),
-        self_approval: record.policy.self_approval,
-        expires_at: record.expires_at,
-        reasons: record.policy.reasons,
-        signatures: approvals.map(|s| Signature { user: UserName::clone(&s.user), roles: s.roles.clone() }).collect(),
+/// Whether a signer could approve, were they to give a reason where one is asked for.
+pub(super) fn would_approve(request: &Request, signer: &Signer, now: Timestamp) -> Result<(), DecisionRefused> {
+    let event = Event::Decision { signer, verdict: Verdict::Approve, seen: &request.digest, reason: "-" };
+    match approval::next(request, event, now) {
+        Err(Refused::Decision(refused)) => Err(refused),
+        Ok(_) | Err(_) => Ok(()),
     }
-}
-
-/// Voids a pending request and ends its run.
-pub(crate) fn void(
-    c: &mut Conn,
-    own: &Permit,
-    record: &ApprovalRecord,
-    run: &runs::RunRecord,
-    reason: &str,
-    now: Timestamp,
-) -> AppResult<()> {
-    rows::set_state(c, own, record.id, record.state, RequestState::Void, Some(reason), now)?;
-    notices::add(c, own, &about_request(record, NoticeKind::ApprovalVoid, Audience::Requester, None, reason), now)?;
-    let (to, _) = run::next(run.state, RunEvent::Voided, run.start_at, now)
-        .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-    let change = runs::Change { from: run.state, to, reason: reason.to_owned(), fence: None };
-    Ok(runs::transition(c, own, run.number, &change, now)?)
 }

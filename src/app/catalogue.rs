@@ -239,10 +239,10 @@ impl ProjectState {
         by_id.or_else(|| JobPath::parse(reference.as_str()).ok().and_then(|path| self.jobs.get(&path)))
     }
 
-    /// The job that a rule's action means.
+    /// The job that the action of a rule in a pack means.
     #[must_use]
-    pub fn action_job(&self, reference: &str) -> Option<&StoredJob> {
-        let names = rule::job_names(reference, &self.project.name);
+    pub fn action_job(&self, reference: &str, pack: &str) -> Option<&StoredJob> {
+        let names = rule::job_names(reference, pack, &self.project.name);
         names.iter().filter_map(|name| JobRef::parse(name).ok()).find_map(|name| self.job(&name))
     }
 

@@ -6,21 +6,16 @@ mod sides;
 use serde_json::json;
 
 use super::App;
-use super::approvals::void;
-use super::catalogue::Catalogue;
 use super::error::{AppError, AppResult};
 use super::record::Source;
-use super::standing::still_stands;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
-use crate::domain::approval::RequestState;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{JobPath, KeyPath, ProjectName};
 use crate::domain::option::{OptionKind, OptionSpec};
-use crate::domain::plan::Plan;
 use crate::domain::project::Channel;
 use crate::spec;
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
-use crate::store::{StoreError, approvals as requests, host_keys, projects, runs};
+use crate::store::{StoreError, projects};
 
 use compare::{Stored, Wanted, changes, checked, files_of, opened, refuse_mistakes, wanted_of, with_one};
 
@@ -317,59 +312,6 @@ impl App {
             if self.authorize(actor, Permission::UseSecret, &resource).is_err() {
                 let message = format!("The {what} uses the secret `{path}`, and you do not have `use_secret` on it.");
                 return Err(AppError::forbidden("forbidden_secret", message));
-            }
-        }
-        Ok(())
-    }
-
-    /// Voids requests whose plan no longer stands, so that nobody signs for nothing.
-    async fn void_what_no_longer_stands(&self, catalogue: &Catalogue, project: &ProjectName) -> AppResult<()> {
-        let permit = self.own_permit(Permission::Cancel)?;
-        let filter = requests::Filter { state: Some(RequestState::Pending), projects: vec![project.clone()] };
-        let name = project.clone();
-        let waiting = self
-            .db
-            .read(move |c| {
-                let keys = host_keys::list(c, &name)?;
-                let mut out = Vec::new();
-                for record in requests::list(c, &filter, None, 200)? {
-                    let plan = runs::plan(c, record.run)?;
-                    out.push((record, plan));
-                }
-                Ok::<_, StoreError>((keys, out))
-            })
-            .await?;
-        let (keys, waiting) = waiting;
-        for (record, (text, digest)) in waiting {
-            let stands = Plan::read_verified(&text, &digest)
-                .map_err(|e| e.to_string())
-                .and_then(|plan| still_stands(catalogue, &plan, &keys));
-            let Err(why) = stands else { continue };
-            let (permit, recorder, now, project) = (permit.clone(), self.recorder(), self.clock.now(), project.clone());
-            let number = record.run;
-            let done = self
-                .db
-                .write(move |c| {
-                    let run = runs::get(c, number)?;
-                    let reason = format!("Void: {why}. Ask again if it is still wanted.");
-                    void(c, &permit, &record, &run, &reason, now)?;
-                    let detail = json!({ "why": why, "digest": run.plan_digest });
-                    recorder.note(
-                        c,
-                        &Actor::system(),
-                        "engine",
-                        "approval.voided",
-                        format!("run:{number}"),
-                        Some(&project),
-                        detail,
-                    )?;
-                    Ok::<_, AppError>(())
-                })
-                .await;
-            match done {
-                // Somebody decided at the same moment; dispatch looks at the plan once more.
-                Ok(()) | Err(AppError::Refused(_)) => self.live.run_changed(number),
-                Err(fault) => return Err(fault),
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What a use case can answer instead of its result: a refusal (an expected no) or a fault (something is broken).
 
 use crate::domain::access::Denied;
-use crate::domain::approval::DecisionRefused;
+use crate::domain::approval::{DecisionRefused, ExceptionRefused, Refused};
 use crate::domain::ids::BadId;
 use crate::domain::option::FieldError;
 
@@ -137,12 +137,35 @@ impl From<Denied> for AppError {
     }
 }
 
+impl From<Refused> for AppError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Decision(refused) => refused.into(),
+            other => Self::conflict("request_closed", sentence(&other.to_string())),
+        }
+    }
+}
+
+impl From<ExceptionRefused> for AppError {
+    fn from(refused: ExceptionRefused) -> Self {
+        use ExceptionRefused as E;
+        let kind = match refused {
+            E::NotAPerson | E::TurnedOff | E::NoSuchWay | E::NotEntitled(_) => RefusalKind::Forbidden,
+            E::StaleSession | E::OwnRun | E::NotAReviewer => RefusalKind::Forbidden,
+            E::Reviewed => RefusalKind::Conflict,
+            E::ReasonRequired | E::ToOneself | E::NotOfTheRole { .. } | E::BadEnd => RefusalKind::Invalid,
+        };
+        Refusal::new(kind, refused.code(), sentence(&refused.to_string())).into()
+    }
+}
+
 impl From<DecisionRefused> for AppError {
     fn from(refused: DecisionRefused) -> Self {
         let kind = match refused {
             DecisionRefused::NotAPerson
             | DecisionRefused::NotEntitled(_)
             | DecisionRefused::OwnRequest
+            | DecisionRefused::NotDelegated(_)
             | DecisionRefused::StaleSession => RefusalKind::Forbidden,
             DecisionRefused::SignedAlready | DecisionRefused::Closed(_) | DecisionRefused::OtherPlan { .. } => {
                 RefusalKind::Conflict

@@ -107,7 +107,11 @@ impl App {
             origin: request.origin.clone(),
             reason,
             start_at: request.start_at,
-            policy: sign_off.as_ref().map(|s| PlannedPolicy { name: s.policy.name.clone(), digest: s.policy.digest() }),
+            policy: sign_off.as_ref().map(|s| PlannedPolicy {
+                name: s.policy.name.clone(),
+                digest: s.policy.digest(),
+                need: s.need.clone(),
+            }),
         })
         .map_err(|errors| {
             let first = errors.first().map(ToString::to_string).unwrap_or_default();

@@ -6,14 +6,16 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::App;
+use super::break_glass::noted;
+use super::closing::move_run;
 use super::error::{AppError, AppResult};
-use super::notices::about_request;
-use super::planning::{Prepared, RunRequest, job_of};
+use super::planning::{Prepared, RunRequest, job_of, person};
 use super::record::Source;
 use super::rules::enforcing::Enforcing;
 pub use super::run_list::{RunFilter, RunPage};
-use crate::domain::access::{Actor, Permission, Principal};
-use crate::domain::approval::RequestState;
+use super::telling::{tell, tell_of};
+use crate::domain::access::{Actor, Permission, Principal, Resource};
+use crate::domain::approval::ExceptionRefused;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{ApprovalId, Environment, JobId, JobPath, OptionName, ProjectName, RunNumber};
 use crate::domain::job::WhenBusy;
@@ -25,7 +27,7 @@ use crate::domain::run::{self, RunEvent, State};
 use crate::domain::template::{Scope, Template};
 use crate::domain::time::Timestamp;
 use crate::store::runs::{self as rows, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, events, notices};
+use crate::store::{Conn, StoreError, approvals as requests, blobs, break_glass, events, users};
 
 /// A run as lists and pages show it.
 #[derive(Debug, Clone)]
@@ -83,6 +85,25 @@ pub struct RunDetail {
     pub may_cancel: bool,
     /// Whether they may ask for such a run.
     pub may_run: bool,
+    /// Whether they may take its signed document.
+    pub may_document: bool,
+}
+
+/// How a run goes on once it is stored.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    /// It waits for signatures where it needs any.
+    Usual {
+        /// The request that it is asked again after.
+        replaces: Option<ApprovalId>,
+    },
+    /// It does not wait, and somebody else reviews it by then.
+    BreakGlass {
+        /// By when.
+        review_by: Timestamp,
+    },
+    /// As usual, with what the rule that asks for it notes of itself.
+    Rule(Arc<Enforcing>),
 }
 
 impl App {
@@ -91,20 +112,50 @@ impl App {
     /// # Errors
     /// Everything that the preparation refuses; `busy` when the job's limit is reached.
     pub async fn request_run(&self, actor: &Actor, request: RunRequest, source: &Source) -> AppResult<RunView> {
-        self.request_run_with(actor, request, None, source).await
+        self.request_run_after(actor, request, None, source).await
     }
 
-    /// As [`App::request_run`]; what else belongs to the run is stored in the same transaction, or neither is.
-    pub(super) async fn request_run_with(
+    /// As [`App::request_run`], for a rule; what it notes of itself is stored in the same transaction, or neither is.
+    pub(super) async fn request_run_by_rule(
+        &self,
+        owner: &Actor,
+        request: RunRequest,
+        rule: Arc<Enforcing>,
+        source: &Source,
+    ) -> AppResult<RunView> {
+        let prepared = self.prepare(owner, &request).await?;
+        self.store_prepared(owner, prepared, request.dry_run, Way::Rule(rule), source).await
+    }
+
+    /// As [`App::request_run`], after a request that ended without a run and whose thread goes on.
+    ///
+    /// # Errors
+    /// As [`App::request_run`]; `not_over`, `asked_again`, `other_job`.
+    pub async fn request_run_after(
         &self,
         actor: &Actor,
         request: RunRequest,
-        with: Option<Arc<Enforcing>>,
+        replaces: Option<ApprovalId>,
         source: &Source,
     ) -> AppResult<RunView> {
         let prepared = self.prepare(actor, &request).await?;
+        if let Some(old) = replaces {
+            self.may_replace(actor, old, &prepared.plan.job.id).await?;
+        }
+        self.store_prepared(actor, prepared, request.dry_run, Way::Usual { replaces }, source).await
+    }
+
+    /// Stores a run that was prepared and lets it go its way.
+    pub(super) async fn store_prepared(
+        &self,
+        actor: &Actor,
+        prepared: Prepared,
+        dry_run: bool,
+        way: Way,
+        source: &Source,
+    ) -> AppResult<RunView> {
         Moment::Accepted.reached();
-        let (number, canceled) = self.store_run(actor, prepared, request.dry_run, with, source).await?;
+        let (number, canceled) = self.store_run(actor, prepared, dry_run, way, source).await?;
         Moment::RowCommitted.reached();
         for changed in &canceled {
             self.live.cancel_asked(*changed);
@@ -122,18 +173,23 @@ impl App {
         actor: &Actor,
         prepared: Prepared,
         dry_run: bool,
-        with: Option<Arc<Enforcing>>,
+        way: Way,
         source: &Source,
     ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
-        let approval = prepared.sign_off.as_ref().filter(|_| !dry_run).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
+        let replaces = match way {
+            Way::Usual { replaces } => replaces,
+            Way::BreakGlass { .. } | Way::Rule(_) => None,
+        };
+        let waits = !dry_run && !matches!(way, Way::BreakGlass { .. });
+        let approval = prepared.sign_off.as_ref().filter(|_| waits).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
         let own = self.own_permit(Permission::Cancel)?;
         let vault = self.vault.clone();
         self.db
             .write(move |c| {
                 let plan = &prepared.plan;
-                if let Some(enforcing) = &with {
+                if let Way::Rule(enforcing) = &way {
                     enforcing.begin(c, plan.nodes.len(), plan.policy.is_some())?;
                 }
                 let key = concurrency_key(&prepared);
@@ -165,10 +221,11 @@ impl App {
                     },
                     now,
                 )?;
-                if let Some(enforcing) = &with {
+                if let Way::Rule(enforcing) = &way {
                     enforcing.ran(c, number)?;
                 }
                 if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {
+                    let asked_by = person(&plan.requester).map(|name| users::accounts_of(c, &name)).transpose()?;
                     requests::create(
                         c,
                         &prepared.permit,
@@ -182,14 +239,17 @@ impl App {
                             plan_digest: plan.digest(),
                             requester: plan.requester.clone(),
                             expires_at: now + sign_off.policy.expires.to_delta(),
+                            known_as: asked_by.unwrap_or_default(),
+                            replaces,
                         },
                         now,
                     )?;
+                    let made = requests::get(c, id)?;
+                    let what = (NoticeKind::ApprovalAsked, vec![Audience::Signers]);
+                    tell(c, &prepared.permit, &made, what, Some(&plan.requester), &plan.reason, now)?;
                 }
-                if let Some(id) = approval {
-                    let asked = requests::get(c, id)?;
-                    let (kind, by) = (NoticeKind::ApprovalAsked, Some(&plan.requester));
-                    notices::add(c, &own, &about_request(&asked, kind, Audience::Signers, by, ""), now)?;
+                if let Way::BreakGlass { review_by } = way {
+                    without_waiting(c, &own, &prepared, number, review_by, now)?;
                 }
                 if let Origin::Webhook { event, .. } = &plan.origin {
                     // In the same transaction: a delivery that made a run is never decided again.
@@ -202,6 +262,7 @@ impl App {
                     "origin": plan.origin, "reason": plan.reason, "environment": plan.environment,
                     "nodes": plan.nodes.iter().map(|n| &n.name).collect::<Vec<_>>(),
                     "sign_off": prepared.sign_off.as_ref().map(|s| &s.policy.name), "dry_run": dry_run,
+                    "replaces": replaces.map(|id| id.to_string()), "break_glass": matches!(way, Way::BreakGlass { .. }),
                 });
                 let resource = format!("run:{number}");
                 recorder.note(c, &actor, &source, "run.requested", resource, Some(&plan.project), detail)?;
@@ -236,7 +297,9 @@ impl App {
         let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
         let may = |permission| self.authorize(actor, permission, &resource).is_ok();
         let may_cancel = may(Permission::Cancel) && !run.state.is_terminal() && run.state != State::Canceling;
-        Ok(RunDetail { may_cancel, may_run: may(Permission::Run), run: run.into(), plan, steps })
+        let project = Resource::Project { project: run.project.clone() };
+        let may_document = self.authorize(actor, Permission::Administer, &project).is_ok();
+        Ok(RunDetail { may_cancel, may_run: may(Permission::Run), may_document, run: run.into(), plan, steps })
     }
 
     /// The state of a run, if the actor may see it; cheap enough to ask often.
@@ -261,19 +324,7 @@ impl App {
         self.db
             .write(move |c| {
                 let run = rows::get(c, number)?;
-                let (to, effects) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now)
-                    .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: None };
-                rows::transition(c, &permit, number, &change, now)?;
-                if effects.contains(&run::Effect::CloseRequest)
-                    && let Some(id) = run.approval_id
-                {
-                    let why = Some("The run was canceled.");
-                    requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Void, why, now)?;
-                    let (closed, by) = (requests::get(c, id)?, Some(&actor.principal));
-                    let void = about_request(&closed, NoticeKind::ApprovalVoid, Audience::Requester, by, &reason);
-                    notices::add(c, &permit, &void, now)?;
-                }
+                let (to, _) = move_run(c, &permit, &run, None, RunEvent::CancelRequested, &reason, now)?;
                 let detail = json!({ "from": run.state, "to": to });
                 let resource = format!("run:{number}");
                 recorder.note(c, &actor, &source, "run.cancel_requested", resource, Some(&run.project), detail)?;
@@ -355,16 +406,35 @@ fn make_room(
         WhenBusy::CancelRunning => {
             let mut canceled = Vec::new();
             for run in under_way {
-                if let Ok((to, _)) = run::next(run.state, RunEvent::CancelRequested, run.start_at, now) {
-                    let reason = "Canceled because a newer run of the same job was asked for.".to_owned();
-                    let change = rows::Change { from: run.state, to, reason, fence: None };
-                    rows::transition(c, own, run.number, &change, now)?;
+                // One that is being canceled already is left alone.
+                if run::next(run.state, RunEvent::CancelRequested, run.start_at, now).is_ok() {
+                    let reason = "Canceled because a newer run of the same job was asked for.";
+                    let (to, _) = move_run(c, own, &run, None, RunEvent::CancelRequested, reason, now)?;
                     canceled.push(Canceled { number: run.number, from: run.state, to });
                 }
             }
             Ok(canceled)
         }
     }
+}
+
+/// Notes a run that does not wait, and tells everybody.
+fn without_waiting(
+    c: &mut Conn,
+    own: &crate::domain::access::Permit,
+    prepared: &Prepared,
+    number: RunNumber,
+    review_by: Timestamp,
+    now: Timestamp,
+) -> AppResult<()> {
+    let plan = &prepared.plan;
+    let user = person(&plan.requester).ok_or(ExceptionRefused::NotAPerson)?;
+    let who = (user.clone(), users::accounts_of(c, &user)?);
+    break_glass::create(c, &prepared.permit, &noted(number, plan, who, review_by, now))?;
+    let audience = vec![Audience::Members, Audience::Requester];
+    let what = (NoticeKind::BreakGlass, audience);
+    tell_of(c, own, &plan.project, Some((None, number)), what, Some(&plan.requester), &plan.reason, now)?;
+    Ok(())
 }
 
 /// What runs of one job are counted by: the job, or the job and its rendered key.

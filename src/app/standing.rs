@@ -7,21 +7,23 @@
 
 use std::sync::Arc;
 
+use super::break_glass::still_broken;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::planning::{fingerprints_of, refused_nodes};
 use super::scope::reaches;
 use super::sign_off::{sign_off, texts_of};
-use super::signed::still_signed;
-use crate::domain::access::{Actor, Permission, Principal, Via};
+use super::signed::{same_lines, still_signed};
+use super::signers::{Weighed, actor_of};
+use crate::domain::access::{Actor, Permission, Principal};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, Transport};
 use crate::domain::plan::Plan;
 use crate::domain::plan::standing::{Reach, list_stands, node_stands};
 use crate::domain::run::RunEvent;
 use crate::domain::time::Timestamp;
-use crate::store::host_keys::HostKeyRecord;
-use crate::store::runs::RunRecord;
-use crate::store::{Conn, users};
+use crate::store::host_keys::{self, HostKeyRecord};
+use crate::store::runs::{self, RunRecord};
+use crate::store::{Conn, break_glass, users};
 
 /// What becomes of a run that may not start, and why in words.
 pub(super) type NotStarted = (RunEvent, String);
@@ -47,7 +49,37 @@ pub(crate) fn still_stands(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRe
     if project.project.strictest(nodes.iter().map(|n| n.environment.as_ref())) != plan.environment {
         return Err("the order of environments in project.yaml was changed".to_owned());
     }
-    Ok(())
+    same_need(project, job, &nodes, plan)
+}
+
+/// Whether the lines of the policy that apply are those that stand in the plan.
+fn same_need(project: &ProjectState, job: &StoredJob, nodes: &[Arc<Node>], plan: &Plan) -> Result<(), String> {
+    let Some(planned) = &plan.policy else { return Ok(()) };
+    let needed = sign_off(project, job, nodes, &plan.requester, &texts_of(plan)).map_err(|e| e.to_string())?;
+    match needed {
+        Some(needed) if planned.need.is_empty() || needed.need == planned.need => Ok(()),
+        _ => Err(format!("the approval policy {} asks for other signatures by now", planned.name)),
+    }
+}
+
+/// Whether a request's plan, whoever asked and those who signed so far still stand; if not, why.
+pub(super) fn request_stands(
+    c: &mut Conn,
+    catalogue: &Catalogue,
+    weighed: &Weighed,
+    now: Timestamp,
+) -> Result<(), String> {
+    let (text, digest) = runs::plan(c, weighed.run.number).map_err(|e| e.to_string())?;
+    let keys = host_keys::list(c, &weighed.run.project).map_err(|e| e.to_string())?;
+    let plan = Plan::read_verified(&text, &digest).map_err(|e| e.to_string())?;
+    if digest != weighed.record.plan_digest {
+        return Err("what was asked for is not what would run".to_owned());
+    }
+    let policy = plan.policy.as_ref().ok_or("its plan names no approval policy")?;
+    same_lines(&weighed.record, policy)?;
+    still_stands(catalogue, &plan, &keys)?;
+    requester_still_may(c, catalogue, &plan, &keys, now)?;
+    weighed.eroded().map_or(Ok(()), Err)
 }
 
 /// Whether a queued run may start, looked at in the moment of dispatch.
@@ -60,8 +92,12 @@ pub(super) fn may_start(
     now: Timestamp,
 ) -> Result<(), NotStarted> {
     let void = |why: String| (RunEvent::Voided, why);
-    if plan.policy.is_some() {
-        still_signed(c, catalogue, run, now)?;
+    if let Some(policy) = &plan.policy {
+        let digest = plan.digest();
+        match break_glass::find(c, run.number).map_err(|e| void(e.to_string()))? {
+            Some(noted) => still_broken(c, catalogue, &noted, plan, now).map_err(void)?,
+            None => still_signed(c, catalogue, run, policy, &digest, now)?,
+        }
         still_stands(catalogue, plan, keys).map_err(void)?;
     } else {
         still_unsigned(catalogue, plan, keys).map_err(void)?;
@@ -104,12 +140,7 @@ fn requester_still_may(
         Principal::User(name) => {
             let user = users::find(c, name).map_err(|e| e.to_string())?.filter(|u| u.active);
             let user = user.ok_or_else(|| format!("the account of {name}, who asked for it, is closed"))?;
-            Actor {
-                principal: plan.requester.clone(),
-                groups: user.groups,
-                via: Via::Session { authenticated_at: now },
-                administrator: user.administrator,
-            }
+            actor_of(user, now)
         }
         other => Actor { principal: other.clone(), ..Actor::system() },
     };

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::App;
+use super::closing::move_run;
 use super::error::{AppError, AppResult};
 use super::record::act;
-use super::work::{Assignment, LEASE, finish};
+use super::work::{Assignment, LEASE};
 use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::RunNumber;
 use crate::domain::plan::Plan;
@@ -71,7 +72,7 @@ impl App {
                     // What was begun by it cannot be followed without it.
                     Err(error) => {
                         let why = format!("The run's server is gone, and {error}. Look at the nodes.");
-                        finish(c, &permit, &run, Some(fence), RunEvent::Ended(WorkOutcome::Unknown), &why, now)?;
+                        move_run(c, &permit, &run, Some(fence), RunEvent::Ended(WorkOutcome::Unknown), &why, now)?;
                         let detail = json!({ "server": owner, "reason": why });
                         let entry = act(
                             &Principal::System,

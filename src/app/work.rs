@@ -5,25 +5,25 @@
 use serde_json::json;
 
 use super::App;
+use super::closing::move_run;
 use super::error::{AppError, AppResult};
 use super::notices::{about_request, about_run};
 use super::planning::key_is_usable;
 use super::record::act;
 use super::rules::ended::tell_rules;
 use super::standing::may_start;
-use crate::domain::access::{Permission, Permit, Principal};
-use crate::domain::approval::RequestState;
+use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
 use crate::domain::moment::Moment;
 use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::{Plan, PlannedValue};
-use crate::domain::run::{self, RunEvent, State, StepState, WorkOutcome};
+use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, approvals as requests, blobs, notices, secrets};
+use crate::store::{Conn, StoreError, blobs, notices, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -132,10 +132,7 @@ impl App {
                     Ok(_) => (RunEvent::Started, String::new()),
                     Err((event, why)) => (*event, format!("Not started: {why}. Ask again if it is still wanted.")),
                 };
-                let (to, _) = run::next(run.state, event, run.start_at, now)
-                    .map_err(|e| AppError::conflict("illegal_transition", e.to_string()))?;
-                let change = rows::Change { from: run.state, to, reason: reason.clone(), fence: Some(claimed.fence) };
-                rows::transition(c, &permit, number, &change, now)?;
+                move_run(c, &permit, &run, Some(claimed.fence), event, &reason, now)?;
                 let told = if fits.is_ok() { channels_of(&catalogue, &run, State::Running) } else { Vec::new() };
                 if !told.is_empty() {
                     let words = format!("#{number} {} has started", run.job_path);
@@ -145,10 +142,6 @@ impl App {
                         &about_run(&run.project, number, NoticeKind::General, &told, &words),
                         now,
                     )?;
-                }
-                if let (Err(_), Some(id)) = (&fits, run.approval_id) {
-                    let (request, kind) = (requests::get(c, id)?, NoticeKind::ApprovalVoid);
-                    notices::add(c, &permit, &about_request(&request, kind, Audience::Requester, None, &reason), now)?;
                 }
                 let action = if fits.is_ok() { "run.started" } else { "run.voided" };
                 let detail = json!({ "digest": digest, "server": owner, "reason": reason });
@@ -278,7 +271,7 @@ impl App {
                 if run.fence == fence && run.state.is_terminal() {
                     return Ok(());
                 }
-                finish(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
+                move_run(c, &permit, &run, Some(fence), RunEvent::Ended(outcome), &reason, now)?;
                 let ended = rows::get(c, number)?;
                 tell_rules(c, &own, &catalogue, &ended, now)?;
                 let state = ended.state;
@@ -311,38 +304,16 @@ impl App {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Cancel)?;
         let recorder = self.recorder();
-        let changed = self
-            .db
-            .read(move |c| {
-                let expired = requests::expired(c, now, 100)?;
-                let due = rows::due(c, now, 100)?;
-                Ok::<_, StoreError>((expired, due))
-            })
-            .await?;
-        let (expired, due) = changed;
-        let mut events: Vec<(RunNumber, RunEvent, String)> = Vec::new();
-        events.extend(expired.iter().map(|a| (a.run, RunEvent::Expired, "Nobody signed in time.".to_owned())));
-        events.extend(due.iter().map(|r| (r.number, RunEvent::Due, String::new())));
-        let mut count = 0;
-        for (number, event, reason) in events {
+        let mut count = self.pass_time_over_requests().await?;
+        let due = self.db.read(move |c| rows::due(c, now, 100)).await?;
+        for number in due.into_iter().map(|run| run.number) {
             let (permit, recorder) = (permit.clone(), recorder.clone());
             let done = self
                 .db
                 .write(move |c| {
                     let run = rows::get(c, number)?;
-                    finish(c, &permit, &run, None, event, &reason, now)?;
-                    if let (RunEvent::Expired, Some(id)) = (event, run.approval_id) {
-                        requests::set_state(c, &permit, id, RequestState::Pending, RequestState::Expired, None, now)?;
-                        let (request, kind) = (requests::get(c, id)?, NoticeKind::ApprovalDecided);
-                        notices::add(
-                            c,
-                            &permit,
-                            &about_request(&request, kind, Audience::Requester, None, &reason),
-                            now,
-                        )?;
-                    }
-                    let state = rows::get(c, number)?.state;
-                    let detail = json!({ "state": state, "reason": reason });
+                    let (state, _) = move_run(c, &permit, &run, None, RunEvent::Due, "", now)?;
+                    let detail = json!({ "state": state, "reason": "" });
                     let entry = act(
                         &Principal::System,
                         "engine",
@@ -462,20 +433,4 @@ fn channels_of(catalogue: &super::catalogue::Catalogue, run: &RunRecord, state: 
         State::Succeeded => notify.on_success.clone(),
         _ => notify.on_failure.clone(),
     }
-}
-
-/// Moves a run by an event and writes the change.
-pub(super) fn finish(
-    c: &mut Conn,
-    permit: &Permit,
-    run: &RunRecord,
-    fence: Option<i64>,
-    event: RunEvent,
-    reason: &str,
-    now: Timestamp,
-) -> AppResult<()> {
-    let (to, _) = run::next(run.state, event, run.start_at, now)
-        .map_err(|e| AppError::conflict("illegal_transition", super::error::sentence(&e.to_string())))?;
-    let change = rows::Change { from: run.state, to, reason: reason.to_owned(), fence };
-    Ok(rows::transition(c, permit, run.number, &change, now)?)
 }

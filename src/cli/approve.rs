@@ -1,4 +1,4 @@
-//! `interlock approve` and `reject`: a person decides, with their password, by the same rules as on the page.
+//! `interlock approve`, `push-back` and `reject`: a person decides, with their password, by the same rules as on the page.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -28,9 +28,9 @@ pub(super) struct Options {
     digest: Option<String>,
 }
 
-pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Done {
+pub(super) async fn run(global: &Global, options: Options, verdict: Verdict) -> Done {
     if global.server.is_some() {
-        return on_server(global, &options, approve);
+        return on_server(global, &options, verdict);
     }
     let app = start::app(global, "http://127.0.0.1:4440").await?;
     let number = RunNumber::parse(&options.number)?;
@@ -47,7 +47,6 @@ pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Don
         app.sign_in(&options.user, user::password(options.password_stdin)?, "cli", "interlock approve").await?;
     let session = app.session_by_cookie(signed_in.cookie.expose()).await?;
     let Some(session) = session else { return Err(Failure::Broken("the session ended at once".to_owned())) };
-    let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
     let outcome = app.decide(&session.actor, id, Decision { verdict, digest, reason: options.reason }, "cli").await;
     app.sign_out(&session.actor, &session.id, "cli").await?;
     decided(global, number, outcome?.state.as_str());
@@ -55,7 +54,7 @@ pub(super) async fn run(global: &Global, options: Options, approve: bool) -> Don
 }
 
 /// The same over the API, in a session of the person's own: a token never signs.
-fn on_server(global: &Global, options: &Options, approve: bool) -> Done {
+fn on_server(global: &Global, options: &Options, verdict: Verdict) -> Done {
     let number = RunNumber::parse(&options.number)?;
     let request = |server: &Remote| -> Result<String, Failure> {
         let run = server.get(&format!("/runs/{number}"))?;
@@ -71,7 +70,6 @@ fn on_server(global: &Global, options: &Options, approve: bool) -> Done {
     let digest = Digest::parse(digest)?;
     let Some(mut server) = Remote::named(global)? else { return Ok(()) };
     server.sign_in(&options.user, &user::password(options.password_stdin)?)?;
-    let verdict = if approve { "approve" } else { "reject" };
     let body = json!({ "decision": verdict, "digest": digest, "reason": options.reason });
     let outcome = request(&server).and_then(|id| server.post(&format!("/approvals/{id}/decision"), &body));
     server.sign_out()?;

@@ -19,6 +19,7 @@ mod logs;
 mod node;
 mod notify;
 mod out;
+mod plan;
 mod reach;
 mod remote;
 mod rule;
@@ -36,6 +37,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::app::error::AppError;
+use crate::domain::approval::Verdict;
 
 /// Interlock runs operations jobs over SSH, with approvals bound to exactly what will run.
 #[derive(Debug, Parser)]
@@ -96,11 +98,16 @@ enum Command {
     Cancel(runs::CancelOptions),
     /// Approve a pending run, as a person
     Approve(approve::Options),
+    /// Send a pending run back to be amended, as a person
+    PushBack(approve::Options),
     /// Reject a pending run, as a person
     Reject(approve::Options),
     /// Try rules out
     #[command(subcommand)]
     Rule(rule::Command),
+    /// The frozen plan of a run and its digest
+    #[command(subcommand)]
+    Plan(plan::Command),
     /// Check the record
     #[command(subcommand)]
     Audit(audit::Command),
@@ -209,12 +216,14 @@ fn run_command(cli: Cli) -> Done {
             match other {
                 Command::Apply(options) => apply::run(&global, options).await,
                 Command::Export(options) => export::run(&global, options).await,
+                Command::Plan(plan::Command::Export { number }) => plan::export(&global, &number).await,
                 Command::Run(options) => run::run(&global, options).await,
                 Command::Runs(options) => runs::list(&global, options).await,
                 Command::Log(options) => runs::log(&global, options).await,
                 Command::Cancel(options) => runs::cancel(&global, options).await,
-                Command::Approve(options) => approve::run(&global, options, true).await,
-                Command::Reject(options) => approve::run(&global, options, false).await,
+                Command::Approve(options) => approve::run(&global, options, Verdict::Approve).await,
+                Command::PushBack(options) => approve::run(&global, options, Verdict::PushBack).await,
+                Command::Reject(options) => approve::run(&global, options, Verdict::Reject).await,
                 Command::Audit(command) => audit::run(&global, command).await,
                 Command::User(command) => user::run(&global, command).await,
                 Command::Token(command) => token::run(&global, command).await,
@@ -222,6 +231,9 @@ fn run_command(cli: Cli) -> Done {
                 Command::Node(command) => node::run(&global, command).await,
                 Command::Why(options) => why::run(&global, options).await,
                 Command::Doctor => doctor::run(&global).await,
+                Command::Plan(plan::Command::Verify { file, digest }) => {
+                    plan::verify(&global, &file, digest.as_deref())
+                }
                 Command::Check(_) | Command::Rule(_) | Command::Import(_) | Command::Serve(_) | Command::Demo(_) => {
                     Ok(())
                 }

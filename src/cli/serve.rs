@@ -60,6 +60,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
     block_on(async move {
         if options.role == Role::Worker {
             let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
+            notify::install(&app, &courier);
             out::line("Interlock carries runs out; it listens nowhere");
             let _sharing = app.share_wakes()?;
             return work(app, courier, Stops::listen()).await;

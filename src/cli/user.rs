@@ -59,6 +59,17 @@ pub(super) enum Command {
         /// The ids of workspace and member, as T024BE7LD/U2147483697; none without it
         account: Option<String>,
     },
+    /// Say that two accounts belong to one person, who then signs once and never for themselves
+    SamePerson {
+        /// The user name of one account
+        name: String,
+        /// The user name of the other one
+        #[arg(long = "as", value_name = "NAME", required_unless_present = "alone", conflicts_with = "alone")]
+        other: Option<String>,
+        /// Say that the account belongs to a person of its own
+        #[arg(long)]
+        alone: bool,
+    },
     /// List people
     List,
 }
@@ -112,12 +123,22 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
                 &json!({ "name": name, "done": "slack_set" }),
             );
         }
+        Command::SamePerson { name, other, alone: _ } => {
+            let name = UserName::parse(&name)?;
+            let other = other.map(|other| UserName::parse(&other)).transpose()?;
+            app.set_person(&actor, name.clone(), other.clone(), "cli").await?;
+            let sentence = match &other {
+                Some(other) => format!("{name} and {other} are one person"),
+                None => format!("{name} is a person of its own"),
+            };
+            out::done(global, &sentence, &json!({ "name": name, "same_as": other, "done": "person_set" }));
+        }
         Command::List => {
             let accounts = app.accounts(&actor).await?;
             if global.format == Format::Json {
                 let items: Vec<_> = accounts
                     .iter()
-                    .map(|a| json!({ "name": a.name, "groups": a.groups, "administrator": a.administrator, "active": a.active }))
+                    .map(|a| json!({ "name": a.name, "groups": a.groups, "administrator": a.administrator, "active": a.active, "person": a.person }))
                     .collect();
                 out::json(&json!({ "items": items }));
             } else {
@@ -125,7 +146,8 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
                     let groups: Vec<&str> = a.groups.iter().map(GroupName::as_str).collect();
                     let admin = if a.administrator { " administrator" } else { "" };
                     let inactive = if a.active { "" } else { " inactive" };
-                    out::line(&format!("{}\t{}{admin}{inactive}", a.name, groups.join(",")));
+                    let person = a.person.filter(|p| *p != a.name).map(|p| format!(" is {p}")).unwrap_or_default();
+                    out::line(&format!("{}\t{}{admin}{inactive}{person}", a.name, groups.join(",")));
                 }
             }
         }

@@ -365,6 +365,10 @@ uuid_id!(
     EventId, "event id"
 );
 uuid_id!(
+    /// Somebody who lets another person sign for them for a while.
+    DelegationId, "delegation id"
+);
+uuid_id!(
     /// Something that people are to be told.
     NoticeId, "notice id"
 );

@@ -29,6 +29,7 @@ pub mod project;
 pub mod resume;
 pub mod rule;
 pub mod run;
+pub mod run_document;
 pub mod secret;
 pub mod template;
 pub mod time;

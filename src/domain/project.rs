@@ -25,6 +25,8 @@ pub struct Project {
     pub retention_days: Option<u32>,
     /// Whether jobs without nodes may run on the machine that Interlock runs on.
     pub local_execution: bool,
+    /// Whether anybody may run without waiting where a policy has such a way.
+    pub break_glass: bool,
     /// Rules and webhooks (by `rule:NAME`, `webhook:NAME`) that may reach the strictest environment by themselves.
     pub production_sources: Vec<String>,
 }
@@ -75,6 +77,7 @@ impl Project {
             notify: Notify::default(),
             retention_days: None,
             local_execution: false,
+            break_glass: true,
             production_sources: Vec::new(),
         }
     }

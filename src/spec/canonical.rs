@@ -165,19 +165,20 @@ impl Canonical for Project {
             Channel::Chat { flavour, url } => json!({"chat": flavour, "url": url}),
             Channel::Webhook { url, secret } => json!({"webhook": url, "secret": secret}),
         };
-        with_notify(
-            &self.notify,
-            json!({
-                "name": self.name,
-                "description": self.description,
-                "environments": self.environments,
-                "approvals": self.approvals.values().collect::<Vec<_>>(),
-                "channels": self.channels.iter().map(|(name, c)| (name.clone(), channel(c))).collect::<serde_json::Map<_, _>>(),
-                "retention_days": self.retention_days,
-                "local_execution": self.local_execution,
-                "production_sources": self.production_sources,
-            }),
-        )
+        let mut canonical = json!({
+            "name": self.name,
+            "description": self.description,
+            "environments": self.environments,
+            "approvals": self.approvals.values().collect::<Vec<_>>(),
+            "channels": self.channels.iter().map(|(name, c)| (name.clone(), channel(c))).collect::<serde_json::Map<_, _>>(),
+            "retention_days": self.retention_days,
+            "local_execution": self.local_execution,
+            "production_sources": self.production_sources,
+        });
+        if let Some(object) = canonical.as_object_mut().filter(|_| !self.break_glass) {
+            object.insert("break_glass".to_owned(), Value::Bool(false));
+        }
+        with_notify(&self.notify, canonical)
     }
 }
 

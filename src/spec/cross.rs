@@ -81,8 +81,8 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             // An unknown job has been told at its own place.
             has_option(find(spec, job.as_str())?, option)
         }
-        Refers::ActionJob { name, given } => {
-            let names = rule::job_names(name, &spec.project.name);
+        Refers::ActionJob { name, pack, given } => {
+            let names = rule::job_names(name, pack, &spec.project.name);
             let Some(job) = names.iter().find_map(|n| find(spec, n)) else {
                 if known.jobs_lost || names.iter().any(|n| known.broken_jobs.contains(n)) {
                     return None;
@@ -98,8 +98,8 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             let hint = format!("add `{}:` below `parameters`", missing.name);
             error("missing_option", format!("the job `{}` needs the option `{}`", job.path, missing.name), Some(hint))
         }
-        Refers::ActionOption(name, option) => {
-            let names = rule::job_names(name, &spec.project.name);
+        Refers::ActionOption(name, pack, option) => {
+            let names = rule::job_names(name, pack, &spec.project.name);
             has_option(names.iter().find_map(|n| find(spec, n))?, option)
         }
         Refers::Role(role) => {

@@ -38,6 +38,9 @@ pub(super) fn read(default_name: &ProjectName, node: &Node, report: &mut Report<
     if let Some(local) = fields.optional("local_execution").and_then(|n| report.read_boolean(n, "local_execution")) {
         project.local_execution = local;
     }
+    if let Some(yes) = fields.optional("break_glass").and_then(|n| report.read_boolean(n, "break_glass")) {
+        project.break_glass = yes;
+    }
     if let Some(node) = fields.optional("production_sources") {
         project.production_sources = sources(node, report).unwrap_or_default();
     }

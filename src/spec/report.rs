@@ -30,11 +30,13 @@ pub(crate) enum Refers {
     ActionJob {
         /// The job as written.
         name: String,
+        /// The rule's own pack.
+        pack: String,
         /// The options.
         given: Vec<String>,
     },
-    /// An option of such a job.
-    ActionOption(String, String),
+    /// An option of such a job, given by name and pack.
+    ActionOption(String, String, String),
 }
 
 /// A reference with its place.

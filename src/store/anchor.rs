@@ -15,6 +15,7 @@ use crate::domain::audit::Head;
 use crate::domain::digest::canonical_json;
 
 use super::root_key::RootKey;
+use super::signed_document::{self, SignedDocument};
 
 /// Why the file of heads cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +78,13 @@ impl Anchor {
         hex(self.key.verifying_key().as_bytes())
     }
 
+    /// Signs a document with the same key.
+    #[must_use]
+    pub fn sign_document(&self, document: serde_json::Value) -> SignedDocument {
+        let signature = hex(&self.key.sign(signed_document::signed_bytes(&document).as_bytes()).to_bytes());
+        SignedDocument { document, key: self.public_key(), signature }
+    }
+
     /// Adds a signed head and waits until it is on the disk.
     ///
     /// # Errors
@@ -126,11 +134,11 @@ fn signed_bytes(head: &Head) -> String {
     canonical_json(&serde_json::json!({ "what": "interlock audit head", "head": head }))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-fn unhex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
     if !digits.len().is_multiple_of(2) {
         return None;

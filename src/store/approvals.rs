@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use diesel::prelude::*;
 
 use crate::domain::access::{Permission, Permit, Principal};
-use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
+use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict, timers_of_request};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{ApprovalId, JobPath, ProjectName, RoleName, RunNumber, UserName};
 use crate::domain::time::Timestamp;
 
+use super::approval_timers;
 use super::column::{Json, MaybeStamp, Stamp, json, stamp};
 use super::connection::{Conn, MultiBackend};
 use super::error::StoreError;
@@ -52,6 +53,18 @@ pub struct ApprovalRecord {
     pub decided_at: Option<Timestamp>,
     /// Why it is void.
     pub void_reason: Option<String>,
+    /// The accounts of the requester when they asked.
+    #[diesel(deserialize_as = Json<BTreeSet<UserName>>)]
+    pub known_as: BTreeSet<UserName>,
+    /// The first of those that were asked again one after another.
+    pub thread: ApprovalId,
+    /// The one that this was asked again after.
+    pub replaces: Option<ApprovalId>,
+    /// The one that was asked after this.
+    pub replaced_by: Option<ApprovalId>,
+    /// When somebody else was told that nobody answers.
+    #[diesel(deserialize_as = MaybeStamp)]
+    pub escalated_at: Option<Timestamp>,
 }
 
 /// A request to be made.
@@ -75,6 +88,10 @@ pub struct NewApproval {
     pub requester: Principal,
     /// When it expires undecided.
     pub expires_at: Timestamp,
+    /// The accounts of the requester, if a person.
+    pub known_as: BTreeSet<UserName>,
+    /// The one that this is asked again after.
+    pub replaces: Option<ApprovalId>,
 }
 
 /// What somebody decided.
@@ -98,6 +115,11 @@ pub struct SignatureRecord {
     /// When.
     #[diesel(column_name = signed_at, deserialize_as = Stamp)]
     pub at: Timestamp,
+    /// The accounts of the signer then.
+    #[diesel(deserialize_as = Json<BTreeSet<UserName>>)]
+    pub known_as: BTreeSet<UserName>,
+    /// In whose name they spoke beside their own.
+    pub on_behalf_of: Option<UserName>,
 }
 
 /// Which requests are wanted. What is empty does not narrow.
@@ -116,9 +138,14 @@ fn missing(id: ApprovalId) -> StoreError {
 /// Writes a request, pending.
 ///
 /// # Errors
+/// [`StoreError::Conflict`] when the one that it replaces was asked again already or is another job's;
 /// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
 pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) -> Result<(), StoreError> {
     permit::job(permit, &new.project, &new.job_path)?;
+    let thread = match new.replaces {
+        None => new.id,
+        Some(old) => replace(c, old, new)?,
+    };
     let row = (
         approvals::id.eq(new.id.to_string()),
         approvals::run.eq(new.run.get()),
@@ -131,9 +158,42 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &NewApproval, now: Timestamp) 
         approvals::requester.eq(new.requester.to_string()),
         approvals::created_at.eq(stamp(now)),
         approvals::expires_at.eq(stamp(new.expires_at)),
+        approvals::known_as.eq(json(&new.known_as)?),
+        approvals::thread.eq(thread.to_string()),
+        approvals::replaces.eq(new.replaces.map(|id| id.to_string())),
     );
     diesel::insert_into(approvals::table).values(row).execute(c)?;
+    let made = get(c, new.id)?;
+    for (kind, at) in timers_of_request(&new.policy, now) {
+        approval_timers::set(c, permit, &made, kind, at)?;
+    }
     Ok(())
+}
+
+/// Marks the old one as asked again; its thread.
+fn replace(c: &mut Conn, old: ApprovalId, new: &NewApproval) -> Result<ApprovalId, StoreError> {
+    let found = locked(c, old)?;
+    if found.project != new.project || !found.state.ended_without_run() {
+        return Err(StoreError::conflict(format!("request {old} cannot be asked again")));
+    }
+    let open = approvals::table.find(old.to_string()).filter(approvals::replaced_by.is_null());
+    match diesel::update(open).set(approvals::replaced_by.eq(new.id.to_string())).execute(c)? {
+        1 => Ok(found.thread),
+        _ => Err(StoreError::conflict("this was asked again already")),
+    }
+}
+
+/// The requests of a thread, the first one first.
+///
+/// # Errors
+/// Those of the database.
+pub fn thread(c: &mut Conn, thread: ApprovalId) -> Result<Vec<ApprovalRecord>, StoreError> {
+    Ok(approvals::table
+        .filter(approvals::thread.eq(thread.to_string()))
+        .order((approvals::created_at, approvals::id))
+        .limit(limit(200))
+        .select(ApprovalRecord::as_select())
+        .load(c)?)
 }
 
 /// The request of this id.
@@ -155,14 +215,14 @@ pub fn get_signed(c: &mut Conn, id: ApprovalId) -> Result<(ApprovalRecord, Vec<S
         .filter(signatures::approval.eq(id.to_string()))
         .select(SignatureRecord::as_select())
         .load(c)?;
-    signed.sort_by(|a, b| (a.at, &a.user).cmp(&(b.at, &b.user)));
+    signed.sort_by(|a, b| (a.at, &a.user, a.verdict.as_str()).cmp(&(b.at, &b.user, b.verdict.as_str())));
     Ok((approval, signed))
 }
 
-/// Adds a signature to a pending request. One person signs once.
+/// Adds an answer to a pending request. An account gives each answer once.
 ///
 /// # Errors
-/// [`StoreError::Conflict`] when the request is not pending any more or the person has signed;
+/// [`StoreError::Conflict`] when the request is not pending any more or the account has answered so;
 /// [`StoreError::PermitMismatch`] unless the permit is the signer's own `approve` on the job; those of the database.
 pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &SignatureRecord) -> Result<(), StoreError> {
     let approval = locked(c, id)?;
@@ -177,7 +237,7 @@ pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &Signature
     if approval.state != RequestState::Pending {
         return Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str())));
     }
-    let there = signatures::table.find((id.to_string(), signature.user.as_str()));
+    let there = signatures::table.find((id.to_string(), signature.user.as_str(), signature.verdict.as_str()));
     if diesel::select(diesel::dsl::exists(there)).get_result(c)? {
         return Err(StoreError::conflict(format!("{} has signed already", signature.user)));
     }
@@ -190,6 +250,8 @@ pub fn sign(c: &mut Conn, permit: &Permit, id: ApprovalId, signature: &Signature
         signatures::digest.eq(signature.digest.to_string()),
         signatures::source.eq(&signature.source),
         signatures::signed_at.eq(stamp(signature.at)),
+        signatures::known_as.eq(json(&signature.known_as)?),
+        signatures::on_behalf_of.eq(signature.on_behalf_of.as_ref().map(UserName::as_str)),
     );
     diesel::insert_into(signatures::table).values(row).execute(c)?;
     Ok(())
@@ -208,7 +270,7 @@ pub fn locked(c: &mut Conn, id: ApprovalId) -> Result<ApprovalRecord, StoreError
     get(c, id)
 }
 
-/// Moves a request from `pending` to another state. The reason is kept where it becomes void.
+/// Moves a request from one state to another and takes its timers away. The reason is kept where it becomes void.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when it is not in `from` any more; [`StoreError::NotFound`];
@@ -226,13 +288,12 @@ pub fn set_state(
     permit::job(permit, &approval.project, &approval.job_path)?;
     let unchanged =
         approvals::table.filter(approvals::id.eq(id.to_string())).filter(approvals::state.eq(from.as_str()));
-    let change = (
-        approvals::state.eq(to.as_str()),
-        approvals::decided_at.eq(stamp(now)),
-        approvals::void_reason.eq(void_reason),
-    );
+    // Once approved, the moment of the decision stays.
+    let decided = if from == RequestState::Pending { Some(stamp(now)) } else { approval.decided_at.map(stamp) };
+    let change =
+        (approvals::state.eq(to.as_str()), approvals::decided_at.eq(decided), approvals::void_reason.eq(void_reason));
     match diesel::update(unchanged).set(change).execute(c)? {
-        1 => Ok(()),
+        1 => approval_timers::cancel(c, permit, &approval),
         _ => Err(StoreError::conflict(format!("the request is {} by now", approval.state.as_str()))),
     }
 }
@@ -283,16 +344,18 @@ fn walk(
     Ok(query.order((approvals::created_at.desc(), approvals::id.desc())).limit(limit(wanted)).load(c)?)
 }
 
-/// Pending requests whose time has run out, the earliest first.
+/// Notes that somebody else was told of a request that nobody answers.
 ///
 /// # Errors
-/// Those of the database.
-pub fn expired(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<ApprovalRecord>, StoreError> {
-    Ok(approvals::table
-        .filter(approvals::state.eq(RequestState::Pending.as_str()))
-        .filter(approvals::expires_at.le(stamp(now)))
-        .order(approvals::expires_at)
-        .limit(limit(wanted))
-        .select(ApprovalRecord::as_select())
-        .load(c)?)
+/// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
+pub fn set_escalated(
+    c: &mut Conn,
+    permit: &Permit,
+    request: &ApprovalRecord,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    permit::job(permit, &request.project, &request.job_path)?;
+    let row = approvals::table.find(request.id.to_string());
+    diesel::update(row).set(approvals::escalated_at.eq(stamp(now))).execute(c)?;
+    Ok(())
 }

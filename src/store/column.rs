@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::domain::access::{Permission, Principal};
-use crate::domain::approval::{ApprovalPolicy, Need, RequestState, Verdict};
+use crate::domain::approval::{ApprovalPolicy, Need, RequestState, TimerKind, Verdict};
 use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
-    ApprovalId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId, OptionName,
-    ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
+    ApprovalId, DelegationId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId,
+    OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
 use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::notice::{Audience, NoticeKind};
@@ -82,6 +82,8 @@ reads_text! {
     Digest, "a digest", |t| Digest::parse(t).ok();
     Principal, "a principal", Principal::parse;
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();
+    DelegationId, "a delegation id", |t| DelegationId::parse(t).ok();
+    RoleName, "a role", |t| RoleName::parse(t).ok();
     EventId, "an event id", |t| EventId::parse(t).ok();
     NoticeId, "a notice id", |t| NoticeId::parse(t).ok();
     MailAddress, "a mail address", |t| MailAddress::parse(t).ok();
@@ -91,6 +93,7 @@ reads_text! {
     StepState, "a step's state", StepState::parse;
     RequestState, "a request's state", RequestState::parse;
     Verdict, "a verdict", Verdict::parse;
+    TimerKind, "a timer of a request", TimerKind::parse;
     EventVerdict, "an event's verdict", event_verdict;
 }
 
@@ -233,6 +236,7 @@ pub(super) use unwraps_json;
 unwraps_json!(
     BTreeSet<GroupName>,
     BTreeSet<RoleName>,
+    BTreeSet<UserName>,
     BTreeSet<Permission>,
     Vec<Audience>,
     BTreeMap<String, String>,

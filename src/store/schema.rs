@@ -25,6 +25,7 @@ diesel::table! {
         active -> Bool,
         created_at -> Timestamp,
         password_changed_at -> Nullable<Timestamp>,
+        person -> Nullable<Text>,
         email -> Nullable<Text>,
         slack -> Nullable<Text>,
     }
@@ -235,11 +236,56 @@ diesel::table! {
         expires_at -> Timestamp,
         decided_at -> Nullable<Timestamp>,
         void_reason -> Nullable<Text>,
+        known_as -> Text,
+        thread -> Text,
+        replaces -> Nullable<Text>,
+        replaced_by -> Nullable<Text>,
+        escalated_at -> Nullable<Timestamp>,
     }
 }
 
 diesel::table! {
-    signatures (approval, user_name) {
+    break_glass (run) {
+        run -> BigInt,
+        project -> Text,
+        job_path -> Text,
+        policy -> Text,
+        plan_digest -> Text,
+        user_name -> Text,
+        known_as -> Text,
+        reason -> Text,
+        created_at -> Timestamp,
+        review_by -> Timestamp,
+        reviewed_by -> Nullable<Text>,
+        reviewed_at -> Nullable<Timestamp>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    delegations (id) {
+        id -> Text,
+        project -> Text,
+        role -> Text,
+        from_user -> Text,
+        to_user -> Text,
+        reason -> Text,
+        created_at -> Timestamp,
+        ends_at -> Timestamp,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
+    approval_timers (approval, kind) {
+        approval -> Text,
+        kind -> Text,
+        due_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    signatures (approval, user_name, verdict) {
         approval -> Text,
         user_name -> Text,
         verdict -> Text,
@@ -248,6 +294,8 @@ diesel::table! {
         digest -> Text,
         source -> Text,
         signed_at -> Timestamp,
+        known_as -> Text,
+        on_behalf_of -> Nullable<Text>,
     }
 }
 
@@ -468,7 +516,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     run_options,
     run_nodes,
     run_steps,
+    approval_timers,
     approvals,
+    break_glass,
+    delegations,
     signatures,
     log_archives,
     notices,

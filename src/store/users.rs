@@ -41,6 +41,8 @@ pub struct UserRecord {
     pub email: Option<MailAddress>,
     /// Their account of Slack, as an administrator said.
     pub slack: Option<SlackAccount>,
+    /// The person that the account belongs to, where it was said; accounts of one person share it.
+    pub person: Option<UserName>,
 }
 
 impl std::fmt::Debug for UserRecord {
@@ -207,6 +209,53 @@ pub fn set_administrator(c: &mut Conn, permit: &Permit, name: &UserName, yes: bo
 pub fn set_active(c: &mut Conn, permit: &Permit, name: &UserName, yes: bool) -> Result<(), StoreError> {
     permit::system(permit)?;
     changed(diesel::update(users::table.find(name.as_str())).set(users::active.eq(yes)).execute(c)?, name)
+}
+
+/// Every account of the person that this account belongs to; the account alone where nothing was said or it is not there.
+///
+/// # Errors
+/// Those of the database.
+pub fn accounts_of(c: &mut Conn, name: &UserName) -> Result<BTreeSet<UserName>, StoreError> {
+    let mut all = BTreeSet::from([name.clone()]);
+    if let Some(person) = find(c, name)?.and_then(|u| u.person) {
+        let same = users::table.filter(users::person.eq(person.as_str())).select(users::name);
+        all.extend(same.load::<String>(c)?.iter().filter_map(|name| UserName::parse(name).ok()));
+    }
+    Ok(all)
+}
+
+/// Says that both accounts belong to one person, with every account that was said to belong to either of them.
+///
+/// # Errors
+/// As [`set_groups`].
+pub fn join(c: &mut Conn, permit: &Permit, name: &UserName, other: &UserName) -> Result<(), StoreError> {
+    permit::system(permit)?;
+    let known = |c: &mut Conn, name: &UserName| -> Result<String, StoreError> {
+        let found = find(c, name)?.ok_or_else(|| missing(name))?;
+        Ok(found.person.unwrap_or(found.name).as_str().to_owned())
+    };
+    let (from, to) = (known(c, name)?, known(c, other)?);
+    diesel::update(users::table.filter(users::person.eq(&from))).set(users::person.eq(&to)).execute(c)?;
+    for account in [name, other] {
+        diesel::update(users::table.find(account.as_str())).set(users::person.eq(&to)).execute(c)?;
+    }
+    Ok(())
+}
+
+/// Says that the account belongs to a person of its own. Others that were said to be the same stay together.
+///
+/// # Errors
+/// As [`set_groups`].
+pub fn part(c: &mut Conn, permit: &Permit, name: &UserName) -> Result<(), StoreError> {
+    permit::system(permit)?;
+    changed(diesel::update(users::table.find(name.as_str())).set(users::person.eq(None::<String>)).execute(c)?, name)?;
+    // Where the others were known by this name, they need one of their own.
+    let others = || users::table.filter(users::person.eq(name.as_str()));
+    let first: Option<String> = others().select(users::name).order(users::name).first(c).optional()?;
+    if let Some(first) = first {
+        diesel::update(others()).set(users::person.eq(first)).execute(c)?;
+    }
+    Ok(())
 }
 
 fn changed(rows: usize, name: &UserName) -> Result<(), StoreError> {

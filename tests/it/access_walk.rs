@@ -55,6 +55,16 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/api/v1/events") => Call::Json(r#"{"type": "walk", "project": "ops"}"#),
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
+        ("POST", "/api/v1/approvals/{id}/again") => Call::Json("{}"),
+        ("POST", "/api/v1/break-glass/{number}/review") => Call::Json(r#"{"note": "walk"}"#),
+        ("POST", "/api/v1/delegations") => {
+            Call::Json(r#"{"project": "ops", "role": "manager", "to": "oncall", "ends_at": "2026-12-01T00:00:00Z"}"#)
+        }
+        ("DELETE", "/api/v1/delegations/{id}") => Call::Plain,
+        ("POST", "/api/v1/people/same-person") => Call::Json(r#"{"name": "viewer", "same_as": "oncall"}"#),
+        ("POST", "/approvals/{id}/again" | "/delegations/{id}/end") => Call::Form(""),
+        ("POST", "/break-glass/{number}/review") => Call::Form("note=walk"),
+        ("POST", "/delegations") => Call::Form("project=ops&role=manager&to=oncall&until=2026-12-01T00:00"),
         ("POST", "/sign-in") => Call::Form("user=nobody&password=wrong"),
         ("POST", "/projects/{project}/pin/{job:.+}") => Call::Form("pin=yes"),
         ("POST", "/sign-out" | "/runs/{number}/cancel" | "/events/{id}/replay" | "/nodes/{project}/{node}/check") => {
@@ -284,6 +294,7 @@ fn expected(route: &Route, caller: &Caller) -> Option<Class> {
         (Guard::Needs(Permission::Administer, On::Project), _) => Class::Absent,
         (Guard::Needs(..), Caller { inside: false, .. }) => Class::Absent,
         (Guard::Needs(Permission::View, _), _) => Class::Through,
+        (Guard::Needs(Permission::Administer, On::Job), _) if caller.administers => Class::Through,
         (Guard::Needs(permission, On::Job), _) if caller.on_jobs.contains(&permission) => Class::Through,
         (Guard::Needs(permission, On::Job), _) => {
             assert_ne!(permission, Permission::View);

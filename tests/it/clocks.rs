@@ -12,7 +12,8 @@ const ACCOUNTS: [&str; 2] = ["ilk-dash", "ilk-bash"];
 /// The library that gives a process a clock of its own.
 fn own_clock() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|f| f.path().join("faketime/libfaketime.so.1"));
-    folders.into_iter().find(|f| f.exists()).expect("libfaketime is not installed; tests/run brings it")
+    let found = folders.into_iter().find(|f| f.exists());
+    found.unwrap_or_else(|| panic!("libfaketime is not installed; tests/run brings it"))
 }
 
 #[test]

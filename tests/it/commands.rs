@@ -114,6 +114,14 @@ fn with_json_standard_output_is_one_document() {
         checks["checks"].as_array().unwrap().iter().any(|c| c["what"].as_str().unwrap().contains("record is intact"))
     );
     assert_eq!(json_of(&install, &["rule", "backtest", "x.yaml", "--since", "14d"], 2)["error"]["code"], "usage");
+    let folder = tempfile::tempdir().unwrap();
+    let rule = folder.path().join("rule.yaml");
+    let text = "name: r\ntrigger: {type: a.b}\ncriteria: {trigger.x: {type: equals, pattern: 1}}\naction: nothing\n";
+    std::fs::write(&rule, text).unwrap();
+    let report = json_of(&install, &["rule", "backtest", rule.to_str().unwrap(), "--since", "14d"], 0);
+    assert_eq!((&report["events"], &report["acts"], &report["items"]), (&json!(0), &json!(0), &json!([])));
+    std::fs::write(&rule, "name: r\n").unwrap();
+    json_of(&install, &["rule", "backtest", rule.to_str().unwrap(), "--since", "14d"], 2);
 }
 
 #[test]

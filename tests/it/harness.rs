@@ -211,6 +211,30 @@ impl TestApp {
         self.base.url(self.data())
     }
 
+    /// Changes the SQLite database behind Interlock's back.
+    pub(crate) fn sql(&self, statements: &str) {
+        use diesel::Connection;
+        use diesel::connection::SimpleConnection;
+        let mut database = diesel::SqliteConnection::establish(&self.database()).unwrap();
+        database.batch_execute(&format!("PRAGMA busy_timeout = 10000; {statements}")).unwrap();
+    }
+
+    /// Two columns of text from the SQLite database.
+    pub(crate) fn sql_rows(&self, query: &str) -> Vec<(String, String)> {
+        use diesel::prelude::*;
+        #[derive(diesel::QueryableByName)]
+        struct Row {
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            first: String,
+            #[diesel(sql_type = diesel::sql_types::Text)]
+            second: String,
+        }
+        let mut database = diesel::SqliteConnection::establish(&self.database()).unwrap();
+        let query = format!("WITH found(first, second) AS ({query}) SELECT first, second FROM found");
+        let rows: Vec<Row> = diesel::sql_query(query).load(&mut database).unwrap();
+        rows.into_iter().map(|row| (row.first, row.second)).collect()
+    }
+
     /// Brings a project in.
     pub(crate) fn load(&self, project: &str, files: &[(&str, &str)]) {
         self.try_load(project, files).unwrap();

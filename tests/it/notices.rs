@@ -433,6 +433,33 @@ fn a_private_address_is_not_posted_to_unless_the_server_says_so() {
 }
 
 #[test]
+fn mail_does_not_leave_the_machine_in_clear() {
+    let sink = MailServer::start();
+    let settings = |host: &str, tls| MailSettings {
+        host: host.to_owned(),
+        port: sink.port,
+        tls,
+        from: MailAddress::parse("interlock@example.com").unwrap(),
+        account: None,
+    };
+    for host in ["mail.example.com", "192.0.2.1", "127.0.0.1.example.com"] {
+        assert!(Mail::new(settings(host, Tls::None)).unwrap_err().contains("in clear"), "{host}");
+    }
+    // A mail server that does not encrypt gets nothing, not even where it says that it cannot.
+    let test = world(Base::Sqlite, &pager("http://127.0.0.1:9/"));
+    ask(&test, "x");
+    for tls in [Tls::StartTls, Tls::Implicit] {
+        let mail = Mail::new(settings("localhost", tls)).unwrap();
+        tell(&test, &Courier::new(Some(mail), Web::new(true)));
+        let failing: Vec<Trouble> = trouble(&test).into_iter().filter(|t| t.next_at.is_some()).collect();
+        assert_eq!(failing.len(), 2, "{failing:?}");
+        assert!(failing.iter().all(|t| t.error.contains("mail server")), "{failing:?}");
+        test.clock.advance(TimeDelta::minutes(5));
+    }
+    assert!(sink.mails().is_empty());
+}
+
+#[test]
 fn a_link_opens_a_page_and_decides_nothing() {
     let test = world(Base::Sqlite, &pager("http://127.0.0.1:9/"));
     let run = ask(&test, "x");

@@ -26,8 +26,11 @@ on_both_databases! {
 
 const SIGNING_SECRET: &str = "8f742231b10e8888abcd99yyyzzz85a5";
 
+/// What was answered, each with where it went.
+type Said = Arc<Mutex<Vec<(String, String)>>>;
+
 #[derive(Debug, Default)]
-struct Heard(Arc<Mutex<Vec<(String, String)>>>);
+struct Heard(Said);
 
 impl Answers for Heard {
     fn answer(&self, to: SecretText, text: String) -> BoxFuture<'static, ()> {
@@ -36,7 +39,7 @@ impl Answers for Heard {
     }
 }
 
-fn slack_world(base: Base, notify: &str, chat: &ChatServer) -> (TestApp, Arc<Mutex<Vec<(String, String)>>>) {
+fn slack_world(base: Base, notify: &str, chat: &ChatServer) -> (TestApp, Said) {
     let project = format!(
         "channels:\n  s: {{type: slack, url: keys/ops/s}}\n  pager: {{type: slack, url: keys/ops/s}}\nnotify: {notify}\n"
     );

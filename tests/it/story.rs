@@ -326,6 +326,7 @@ fn the_snippet_of_the_article_runs_as_it_is() {
         "article",
         &[
             ("nodes.yaml", &inventory),
+            ("project.yaml", include_str!("../fixtures/article/project.yaml")),
             ("access.yaml", include_str!("../fixtures/article/access.yaml")),
             ("jobs/restart-service.yaml", include_str!("../fixtures/article/jobs/restart-service.yaml")),
             ("webhooks/pagerduty-incident.yaml", include_str!("../fixtures/article/webhooks/pagerduty-incident.yaml")),

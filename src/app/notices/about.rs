@@ -19,17 +19,17 @@ impl App {
         };
         let request = matter.request.as_ref();
         let run = matter.run.as_ref();
-        let requester = request.map(|(r, _)| &r.requester).or(run.map(|r| &r.requester));
+        let requester = request.map(|r| &r.record.requester).or(run.map(|r| &r.requester));
         let state = match (notice.kind, request, run) {
             (NoticeKind::RunEnded, _, Some(run)) => Some(run.state.as_str()),
-            (_, Some((request, _)), _) => Some(request.state.as_str()),
+            (_, Some(request), _) => Some(request.record.state.as_str()),
             (_, None, Some(run)) => Some(run.state.as_str()),
             (_, None, None) => None,
         };
-        let lacks = request.filter(|(r, _)| r.state == RequestState::Pending).map(|(r, signed)| {
-            let so_far: Vec<_> = crate::app::approvals::request_of(r, signed).signatures;
-            let each = missing(&r.need, &so_far).into_iter().map(|m| format!("{} × {}", m.count, m.role));
-            each.collect::<Vec<_>>().join(", ")
+        let pending = request.filter(|r| r.record.state == RequestState::Pending);
+        let lacks = pending.map(|r| {
+            let each = missing(&r.record.need, &r.request.signatures);
+            each.into_iter().map(|m| format!("{} × {}", m.count, m.role)).collect::<Vec<_>>().join(", ")
         });
         let place = match (notice.approval, notice.run) {
             (Some(id), _) => format!("/approvals/{id}"),
@@ -47,7 +47,7 @@ impl App {
             environment: run.and_then(|r| r.environment.as_ref()).map(ToString::to_string),
             nodes,
             digest: run.map(|r| r.plan_digest.short()),
-            expires_at: request.filter(|(r, _)| r.state == RequestState::Pending).map(|(r, _)| r.expires_at),
+            expires_at: pending.map(|r| r.record.expires_at),
             missing: lacks.unwrap_or_default(),
             signers,
             actor: notice.actor.as_ref().map(|a| match person(a) {

@@ -55,8 +55,9 @@ impl App {
 
     async fn targets(&self, notice: &NoticeRecord) -> AppResult<BTreeSet<Target>> {
         let about = notice.clone();
-        let matter = self.db.read(move |c| Matter::read(c, &about)).await?;
-        let open = matter.request.as_ref().is_some_and(|(r, _)| r.state == RequestState::Pending);
+        let catalogue = self.known();
+        let matter = self.db.read(move |c| Matter::read(c, &catalogue, &about)).await?;
+        let open = matter.request.as_ref().is_some_and(|r| r.record.state == RequestState::Pending);
         if notice.kind.asks_to_sign() && !open {
             return Ok(BTreeSet::new());
         }

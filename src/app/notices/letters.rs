@@ -57,19 +57,19 @@ impl App {
     }
 
     async fn letter(&self, delivery: &DeliveryRecord) -> AppResult<Taken> {
-        let id = delivery.notice;
+        let (id, catalogue) = (delivery.notice, self.known());
         let (notice, matter) = self
             .db
             .read(move |c| {
                 let notice = rows::get(c, id)?;
-                let matter = Matter::read(c, &notice)?;
+                let matter = Matter::read(c, &catalogue, &notice)?;
                 Ok::<_, crate::store::StoreError>((notice, matter))
             })
             .await?;
         let keep = |outcome| Ok(Taken::Keep(outcome));
         let unneeded = |why: &str| Outcome::Unneeded(why.to_owned());
         if notice.kind.asks_to_sign() {
-            match matter.request.as_ref().map(|(r, _)| r.state) {
+            match matter.request.as_ref().map(|r| r.record.state) {
                 Some(RequestState::Pending) => {}
                 Some(state) => return keep(unneeded(&format!("the request is {} by now", state.as_str()))),
                 None => return keep(unneeded("the request is gone by now")),
@@ -81,7 +81,7 @@ impl App {
                 return keep(unneeded("the account is closed by now"));
             };
             let asked = matches!(notice.kind, NoticeKind::ApprovalAsked | NoticeKind::ApprovalReminder);
-            if asked && !self.can_sign(&user, &matter) {
+            if asked && self.signers_among(vec![user.clone()], &matter).await?.is_empty() {
                 return keep(unneeded("they cannot sign it any more"));
             }
             match user.email {
@@ -128,7 +128,7 @@ impl App {
                 match flavour.as_str() {
                     "slack" => {
                         let buttons = project.project.notify.slack_buttons && self.chat().is_some();
-                        let request = matter.request.as_ref().map(|(r, _)| r);
+                        let request = matter.request.as_ref().map(|r| &r.record);
                         Destination::Slack {
                             url,
                             mention: can_sign

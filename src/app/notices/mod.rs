@@ -9,11 +9,9 @@ mod letters;
 mod trouble;
 mod who;
 
-use crate::domain::access::Principal;
 use crate::domain::ids::{NoticeId, ProjectName, RunNumber};
 use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::time::Seconds;
-use crate::store::approvals::ApprovalRecord;
 use crate::store::notices::NewNotice;
 
 pub use letters::Taken;
@@ -21,26 +19,6 @@ pub use trouble::Trouble;
 
 /// How long a server has a notice or a delivery to itself.
 const LEASE: Seconds = Seconds::new(120);
-
-/// A notice about a request, to be written in the transaction of what happened.
-pub(super) fn about_request(
-    request: &ApprovalRecord,
-    kind: NoticeKind,
-    audience: Audience,
-    actor: Option<&Principal>,
-    words: &str,
-) -> NewNotice {
-    NewNotice {
-        id: fresh_id(),
-        project: request.project.clone(),
-        kind,
-        approval: Some(request.id),
-        run: Some(request.run),
-        audience: vec![audience],
-        actor: actor.cloned(),
-        words: words.to_owned(),
-    }
-}
 
 /// A notice about a run, for channels of its project.
 pub(super) fn about_run(

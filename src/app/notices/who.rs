@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::app::App;
+use crate::app::approvals::would_approve;
+use crate::app::catalogue::Catalogue;
 use crate::app::error::AppResult;
 use crate::app::planning::{job_of, person};
-use crate::domain::access::{Actor, Permission, Principal, Via};
-use crate::domain::ids::{ApprovalId, UserName};
+use crate::app::signers::{Weighed, actor_of, signer, weigh};
+use crate::domain::access::{Permission, Principal};
+use crate::domain::ids::UserName;
 use crate::domain::notice::Audience;
-use crate::store::approvals::{self as requests, ApprovalRecord, SignatureRecord};
+use crate::store::approvals as requests;
 use crate::store::notices::NoticeRecord;
 use crate::store::runs::{self, RunRecord};
 use crate::store::users::{self, UserRecord};
@@ -20,18 +23,18 @@ const PIECE: u32 = 200;
 /// What a notice is about, as it stands now.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Matter {
-    pub(super) request: Option<(ApprovalRecord, Vec<SignatureRecord>)>,
+    pub(super) request: Option<Weighed>,
     pub(super) run: Option<RunRecord>,
 }
 
 impl Matter {
     /// What a notice is about; what is gone by now is left out.
-    pub(super) fn read(c: &mut Conn, notice: &NoticeRecord) -> Result<Self, StoreError> {
+    pub(super) fn read(c: &mut Conn, catalogue: &Catalogue, notice: &NoticeRecord) -> Result<Self, StoreError> {
         let request = match notice.approval {
-            Some(id) => found(requests::get_signed(c, id))?,
+            Some(id) => found(requests::get(c, id).and_then(|record| weigh(c, catalogue, record)))?,
             None => None,
         };
-        let number = notice.run.or(request.as_ref().map(|(r, _)| r.run));
+        let number = notice.run.or(request.as_ref().map(|r| r.record.run));
         let run = match number {
             Some(number) => runs::find(c, number)?,
             None => None,
@@ -64,20 +67,36 @@ impl App {
         }
     }
 
-    /// Whether this person could sign the request now, were they in front of the page.
-    pub(super) fn can_sign(&self, user: &UserRecord, matter: &Matter) -> bool {
-        let (Some((request, signatures)), Some(run)) = (&matter.request, &matter.run) else { return false };
-        user.active && self.view(&self.in_person(user), request.clone(), run, signatures).mine
+    /// Those of these people who could sign the request now, were they in front of the page.
+    pub(super) async fn signers_among(&self, people: Vec<UserRecord>, matter: &Matter) -> AppResult<Vec<UserRecord>> {
+        let Some(weighed) = matter.request.clone() else { return Ok(Vec::new()) };
+        let (catalogue, now) = (self.known(), self.clock.now());
+        let look = move |c: &mut Conn| {
+            let mut can = Vec::new();
+            for user in people.into_iter().filter(|u| u.active) {
+                let signer = signer(c, &catalogue, &actor_of(user.clone(), now), &weighed, None, now)?;
+                if would_approve(&weighed.request, &signer, now).is_ok() {
+                    can.push(user);
+                }
+            }
+            Ok::<_, StoreError>(can)
+        };
+        Ok(self.db.read(look).await?)
     }
 
     /// The people whom a notice is for. Whoever did it knows already; whoever may not see the job is not told.
     pub(super) async fn recipients(&self, notice: &NoticeRecord, matter: &Matter) -> AppResult<BTreeSet<UserName>> {
         let everybody = self.everybody().await?;
-        let wanted = |user: &UserRecord| notice.audience.iter().any(|a| self.is_meant(user, a, notice, matter));
+        let asks = notice.audience.contains(&Audience::Signers);
+        let signers = if asks { self.signers_among(everybody.clone(), matter).await? } else { Vec::new() };
+        let wanted = |user: &UserRecord| {
+            (asks && signers.iter().any(|s| s.name == user.name))
+                || notice.audience.iter().any(|a| self.is_meant(user, a, notice, matter))
+        };
         let sees = |user: &UserRecord| match &matter.run {
             Some(run) => {
                 let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
-                self.authorize(&self.in_person(user), Permission::View, &resource).is_ok()
+                self.authorize(&actor_of(user.clone(), self.clock.now()), Permission::View, &resource).is_ok()
             }
             None => true,
         };
@@ -86,49 +105,22 @@ impl App {
     }
 
     fn is_meant(&self, user: &UserRecord, audience: &Audience, notice: &NoticeRecord, matter: &Matter) -> bool {
-        let roles = || self.known().policy.roles_of(&self.in_person(user), &notice.project);
+        let roles = || self.known().policy.roles_of(&actor_of(user.clone(), self.clock.now()), &notice.project);
         match audience {
-            Audience::Signers => self.can_sign(user, matter),
             Audience::Requester => {
-                let asked = matter.request.as_ref().map(|(r, _)| &r.requester);
+                let asked = matter.request.as_ref().map(|r| &r.record.requester);
                 asked.or(matter.run.as_ref().map(|r| &r.requester)).and_then(person).as_ref() == Some(&user.name)
             }
             Audience::Members => !roles().is_empty(),
             Audience::Role(role) => roles().contains(role),
             Audience::User(name) => user.name == *name,
-            Audience::Channel(_) => false,
+            // Signers are looked for among everybody at once.
+            Audience::Signers | Audience::Channel(_) => false,
         }
     }
 
     /// Who could sign a request now, by name.
     pub(super) async fn signers_now(&self, matter: &Matter) -> AppResult<Vec<UserRecord>> {
-        Ok(self.everybody().await?.into_iter().filter(|u| self.can_sign(u, matter)).collect())
-    }
-
-    /// The person as if they had just signed in.
-    fn in_person(&self, user: &UserRecord) -> Actor {
-        Actor {
-            principal: Principal::User(user.name.clone()),
-            groups: user.groups.clone(),
-            via: Via::Session { authenticated_at: self.clock.now() },
-            administrator: user.administrator,
-        }
-    }
-
-    /// Who would be told of a request if it were sent now.
-    ///
-    /// # Errors
-    /// Not found; the database.
-    pub async fn told_of(&self, id: ApprovalId) -> AppResult<Vec<UserName>> {
-        self.catalogue().await?;
-        let matter = self
-            .db
-            .read(move |c| {
-                let (request, signatures) = requests::get_signed(c, id)?;
-                let run = runs::find(c, request.run)?;
-                Ok::<_, StoreError>(Matter { request: Some((request, signatures)), run })
-            })
-            .await?;
-        Ok(self.signers_now(&matter).await?.into_iter().map(|u| u.name).collect())
+        self.signers_among(self.everybody().await?, matter).await
     }
 }

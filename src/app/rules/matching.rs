@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::enforcing::{Enforcing, Found, Stopped};
+use super::verdict::{summary, verdict_of};
 use crate::app::App;
 use crate::app::catalogue::{ProjectState, StoredRule};
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::app::hooks::read_body;
 use crate::app::planning::RunRequest;
 use crate::domain::access::{Actor, Permission, Principal, Via};
-use crate::domain::event::{Event, EventVerdict};
+use crate::domain::event::Event;
 use crate::domain::guard::GuardResult;
 use crate::domain::ids::JobRef;
 use crate::domain::plan::Origin;
@@ -21,7 +22,7 @@ use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, scope};
 use crate::domain::time::Seconds;
 use crate::store::rules::enforcements::EnforcementRecord;
 use crate::store::rules::states::{self, TextOfRule};
-use crate::store::rules::verdicts::{self, Criteria, Guards, Outcome, VerdictRecord};
+use crate::store::rules::verdicts::{self, Outcome, VerdictRecord};
 use crate::store::{StoreError, events};
 
 /// How long a server has an event to itself.
@@ -45,21 +46,18 @@ impl App {
         let permit = self.own_permit(Permission::Edit)?;
         let (mine, until) = (claim.clone(), now + LEASE.to_delta());
         let taken = self.db.write(move |c| events::claim_unmatched(c, &permit, &mine, now, until, PIECE)).await?;
-        let (mut done, mut failed) = (0, None);
+        let mut done = 0;
         for event in taken {
             match Box::pin(self.match_one(&event, &claim)).await {
                 Ok(()) => done += 1,
-                // The event stays taken until the lease is over, and is looked at again then. Others do not wait for it.
+                // The event stays taken until the lease is over, and is looked at again then. Neither other events nor runs
+                // wait for it.
                 Err(error) => {
                     tracing::warn!(event.id = %event.id, error.cause = %error, "rules could not look at an event");
-                    failed = Some(error);
                 }
             }
         }
-        match failed {
-            Some(error) if done == 0 => Err(error),
-            _ => Ok(done),
-        }
+        Ok(done)
     }
 
     async fn match_one(&self, event: &Event, claim: &str) -> AppResult<()> {
@@ -107,7 +105,7 @@ impl App {
             let wanted = text.clone();
             let live = self.db.read(move |c| live(c, &wanted)).await?;
             let judgement = judge(&stored.rule, scope, event.depth, self.clock.now());
-            let verdict = verdict_of(&text, stored.revision, event, live, &judgement, self.clock.now());
+            let verdict = verdict_of(&text, stored, event, live, &judgement, self.clock.now());
             let Some(proposal) = judgement.proposal.clone() else { return Ok(verdict) };
             let enforcing = Arc::new(self.enforcing(state, stored, &text, verdict, &judgement, &proposal)?);
             let tried = if runs(&judgement, &proposal) {
@@ -180,7 +178,7 @@ impl App {
         proposal: &Proposal,
         enforcing: &Arc<Enforcing>,
     ) -> AppResult<VerdictRecord> {
-        let job = state.action_job(&proposal.target).ok_or_else(AppError::not_found)?;
+        let job = state.action_job(&proposal.target, &stored.rule.pack).ok_or_else(AppError::not_found)?;
         let owner = owner(&stored.rule);
         let request = RunRequest {
             project: event.project.clone(),
@@ -194,7 +192,7 @@ impl App {
             dry_run: false,
         };
         if enforcing.new.live {
-            let run = self.request_run_with(&owner, request, Some(Arc::clone(enforcing)), "engine").await?;
+            let run = self.request_run_by_rule(&owner, request, Arc::clone(enforcing), "engine").await?;
             let detail = format!("Asked for run #{}.", run.number);
             return Ok(enforcing.concluded(Outcome::Ran, &detail, Some(run.number)));
         }
@@ -277,47 +275,6 @@ fn runs(judgement: &Judgement, proposal: &Proposal) -> bool {
     proposal.action == "run" && !matches!(judgement.decision, Decision::NotifyOnly(_))
 }
 
-/// A judgement as a row; what the guards of the past and the action add comes later.
-pub(super) fn verdict_of(
-    text: &TextOfRule,
-    revision: i64,
-    event: &Event,
-    live: bool,
-    judgement: &Judgement,
-    now: crate::domain::time::Timestamp,
-) -> VerdictRecord {
-    let (outcome, detail) = match &judgement.decision {
-        Decision::NotMatched => (Outcome::NotMatched, why_not_matched(judgement)),
-        Decision::Held(why) => (Outcome::Held, why.clone()),
-        Decision::Refused(why) => (Outcome::Refused, why.clone()),
-        Decision::Act | Decision::NotifyOnly(_) | Decision::ActIfSigned(_) => (Outcome::Would, String::new()),
-    };
-    let criteria = judgement.outcome.criteria.iter().filter_map(|c| serde_json::to_value(c).ok()).collect();
-    VerdictRecord {
-        event_id: event.id,
-        definition_id: text.definition.clone(),
-        revision,
-        project: text.project.clone(),
-        rule: text.rule.clone(),
-        live,
-        outcome,
-        detail,
-        criteria: Criteria(criteria),
-        guards: Guards(judgement.guards.clone()),
-        proposal: judgement.proposal.clone(),
-        run: None,
-        created_at: now,
-    }
-}
-
-fn why_not_matched(judgement: &Judgement) -> String {
-    let failed = judgement.outcome.criteria.iter().find(|c| !c.result.matched);
-    failed.map_or_else(
-        || "Its criteria do not hold.".to_owned(),
-        |c| format!("{} {}: {}.", c.result.path, c.result.operator, c.result.reason),
-    )
-}
-
 /// What is told of a refusal; what may not be seen is not told apart from what is not there.
 fn refused(enforcing: &Enforcing, kind: &RefusalKind, code: &str, message: &str) -> VerdictRecord {
     if code == "environment" {
@@ -330,25 +287,4 @@ fn refused(enforcing: &Enforcing, kind: &RefusalKind, code: &str, message: &str)
         _ => message,
     };
     enforcing.concluded(Outcome::Refused, message, None)
-}
-
-/// What all rules together made of an event, as its own verdict.
-fn summary(all: &[VerdictRecord]) -> (EventVerdict, String, Option<crate::domain::ids::RunNumber>) {
-    let of = |outcomes: &[Outcome]| all.iter().filter(|v| outcomes.contains(&v.outcome)).collect::<Vec<_>>();
-    let names = |found: &[&VerdictRecord]| found.iter().map(|v| v.rule.as_str()).collect::<Vec<_>>().join(", ");
-    let acted = of(&[Outcome::Ran, Outcome::Notified, Outcome::Nothing]);
-    if !acted.is_empty() {
-        let run = acted.iter().find_map(|v| v.run);
-        return (EventVerdict::Ran, format!("Acted on by {}.", names(&acted)), run);
-    }
-    let would = of(&[Outcome::Would]);
-    if !would.is_empty() {
-        return (EventVerdict::DryRun, format!("In dry run {} would have acted.", names(&would)), None);
-    }
-    let stopped = of(&[Outcome::Held, Outcome::Refused]);
-    if let Some(first) = stopped.first() {
-        return (EventVerdict::Refused, format!("{}: {}", first.rule, first.detail), None);
-    }
-    let detail = if all.is_empty() { "No rule could match it." } else { "No rule's criteria hold." };
-    (EventVerdict::NotMatched, detail.to_owned(), None)
 }

@@ -6,6 +6,7 @@ pub(super) mod enforcing;
 mod matching;
 mod promote;
 mod trip;
+mod verdict;
 mod view;
 
 use super::App;

@@ -1,7 +1,8 @@
 //! A rule with its history, and what rules made of an event, as somebody may see them.
 
-use super::matching::{live, text_of, verdict_of};
+use super::matching::{live, text_of};
 use super::promote::trial;
+use super::verdict::verdict_of;
 use crate::app::App;
 use crate::app::catalogue::StoredRule;
 use crate::app::error::{AppError, AppResult};
@@ -95,7 +96,9 @@ impl App {
             })
             .await?;
         let job = match &stored.rule.action {
-            crate::domain::rule::Action::Run { job, .. } => state.action_job(job).map(|j| j.job.path.clone()),
+            crate::domain::rule::Action::Run { job, .. } => {
+                state.action_job(job, &stored.rule.pack).map(|j| j.job.path.clone())
+            }
             _ => None,
         };
         let may = |permission| self.authorize(actor, permission, &resource).is_ok();
@@ -140,7 +143,7 @@ impl App {
         for stored in others {
             let judgement = judge(&stored.rule, &scope, event.depth, event.received_at);
             let text = text_of(state, stored);
-            let mut verdict = verdict_of(&text, stored.revision, &event, false, &judgement, event.received_at);
+            let mut verdict = verdict_of(&text, stored, &event, false, &judgement, event.received_at);
             if judgement.outcome.matched {
                 verdict.detail = "The rule did not exist when this event came, or had another text.".to_owned();
             }

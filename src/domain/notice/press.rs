@@ -33,21 +33,24 @@ impl Press {
     #[must_use]
     pub fn read(payload: &str) -> Option<Self> {
         let payload: Value = serde_json::from_str(payload).ok()?;
-        if payload["type"] != "block_actions" {
+        let text = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str);
+        if text("/type")? != "block_actions" {
             return None;
         }
-        let team = payload["user"]["team_id"].as_str().or_else(|| payload["team"]["id"].as_str())?;
-        let account = SlackAccount::parse(&format!("{team}/{}", payload["user"]["id"].as_str()?)).ok()?;
-        let [action] = payload["actions"].as_array()?.as_slice() else { return None };
-        let button = match action["action_id"].as_str()? {
+        let team = text("/user/team_id").or_else(|| text("/team/id"))?;
+        let account = SlackAccount::parse(&format!("{team}/{}", text("/user/id")?)).ok()?;
+        if payload.get("actions")?.as_array()?.len() != 1 {
+            return None;
+        }
+        let button = match text("/actions/0/action_id")? {
             "open" => Button::Open,
             "approve" => {
-                let (request, digest) = action["value"].as_str()?.split_once(' ')?;
+                let (request, digest) = text("/actions/0/value")?.split_once(' ')?;
                 Button::Approve { request: ApprovalId::parse(request).ok()?, digest: Digest::parse(digest).ok()? }
             }
             _ => return None,
         };
-        let answer_to = payload["response_url"].as_str().map(|url| SecretText::new(url.to_owned()));
+        let answer_to = text("/response_url").map(|url| SecretText::new(url.to_owned()));
         Some(Self { account, answer_to, button })
     }
 }

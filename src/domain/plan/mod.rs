@@ -1,5 +1,6 @@
 //! The frozen plan: exactly what a run will do, and the digest that a signer approves.
 
+pub mod danger;
 pub mod difference;
 pub mod freeze;
 pub mod standing;
@@ -9,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::access::Principal;
+use super::approval::Need;
 use super::digest::{Digest, canonical_json};
 use super::ids::{
     Environment, EventId, HostName, JobId, JobPath, KeyPath, NodeName, OptionName, PolicyName, ProjectName, RemoteUser,
@@ -170,6 +172,9 @@ pub struct PlannedPolicy {
     pub name: PolicyName,
     /// The digest of its content when the plan was frozen.
     pub digest: Digest,
+    /// The lines that apply to this plan; absent in plans of before they stood in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub need: Vec<Need>,
 }
 
 /// How a run was asked for.

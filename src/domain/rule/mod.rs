@@ -8,6 +8,7 @@ pub mod conditions;
 mod index;
 pub mod judge;
 pub mod rollout;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -19,6 +20,7 @@ use super::ids::{ProjectName, UserName};
 use conditions::Conditions;
 
 pub use index::RuleIndex;
+pub use shown::shown;
 
 /// What the texts of a rule can name.
 pub const ROOTS: [&str; 1] = ["trigger"];
@@ -126,13 +128,15 @@ impl AuthoredMode {
 }
 
 /// The ids and names of a job that an action's `ref` may mean, the likeliest first: as written, as StackStorm's
-/// `pack.name` for `group/name`, and, where the pack is the project, the rest of it.
+/// `pack.name` for `group/name`, and, where the pack is the rule's own or the project, the rest of it.
 #[must_use]
-pub fn job_names(reference: &str, project: &ProjectName) -> Vec<String> {
+pub fn job_names(reference: &str, pack: &str, project: &ProjectName) -> Vec<String> {
     let mut names = vec![reference.to_owned()];
     if reference.contains('.') && !reference.contains('/') {
         names.push(reference.replace('.', "/"));
-        if let Some(rest) = reference.strip_prefix(project.as_str()).and_then(|r| r.strip_prefix('.')) {
+        let own = [pack, project.as_str()];
+        let rest = own.iter().find_map(|own| reference.strip_prefix(own).and_then(|r| r.strip_prefix('.')));
+        if let Some(rest) = rest {
             names.push(rest.to_owned());
             names.push(rest.replace('.', "/"));
         }
@@ -147,12 +151,13 @@ mod tests {
     #[test]
     fn a_reference_is_read_as_a_pack_and_as_a_group() {
         let project = ProjectName::parse("ops").unwrap();
-        assert_eq!(job_names("logs/rotate", &project), ["logs/rotate"]);
-        assert_eq!(job_names("a1b2", &project), ["a1b2"]);
+        assert_eq!(job_names("logs/rotate", "p", &project), ["logs/rotate"]);
+        assert_eq!(job_names("a1b2", "p", &project), ["a1b2"]);
         assert_eq!(
-            job_names("ops.logs.rotate", &project),
+            job_names("ops.logs.rotate", "p", &project),
             ["ops.logs.rotate", "ops/logs/rotate", "logs.rotate", "logs/rotate"]
         );
-        assert_eq!(job_names("core.local", &project), ["core.local", "core/local"]);
+        assert_eq!(job_names("core.local", "p", &project), ["core.local", "core/local"]);
+        assert_eq!(job_names("p.a", "p", &project), ["p.a", "p/a", "a", "a"]);
     }
 }

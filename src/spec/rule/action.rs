@@ -9,7 +9,7 @@ use crate::spec::report::{Refers, Report};
 use crate::spec::yaml::{Kind, Node, Value};
 
 /// Reads the value of `action`.
-pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Action> {
+pub(super) fn read(node: &Node, pack: &str, report: &mut Report<'_>) -> Option<Action> {
     if node.scalar().is_some_and(|s| s.text == "nothing") {
         return Some(Action::Nothing);
     }
@@ -64,22 +64,22 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Action> {
         return Some(Action::Nothing);
     }
     let parameters = match parameters {
-        Some(node) => read_parameters(node, &job, report)?,
+        Some(node) => read_parameters(node, &job, pack, report)?,
         None => BTreeMap::new(),
     };
     let given = parameters.keys().cloned().collect();
-    report.refer(Refers::ActionJob { name: job.clone(), given }, reference.span);
+    report.refer(Refers::ActionJob { name: job.clone(), pack: pack.to_owned(), given }, reference.span);
     (report.errors() == before).then_some(Action::Run { job, parameters })
 }
 
-fn read_parameters(node: &Node, job: &str, report: &mut Report<'_>) -> Option<BTreeMap<String, Parameter>> {
+fn read_parameters(node: &Node, job: &str, pack: &str, report: &mut Report<'_>) -> Option<BTreeMap<String, Parameter>> {
     let before = report.errors();
     let mut out = BTreeMap::new();
     for entry in report.read_map(node, "parameters")? {
         if entry.key == "dry_run" && matches!(entry.node.kind(), Some(Kind::Boolean(_))) {
             continue;
         }
-        report.refer(Refers::ActionOption(job.to_owned(), entry.key.clone()), entry.key_span);
+        report.refer(Refers::ActionOption(job.to_owned(), pack.to_owned(), entry.key.clone()), entry.key_span);
         let key = format!("parameters.{}", entry.key);
         let parameter = match &entry.node.value {
             Value::List(items) => {

@@ -32,7 +32,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         None => Some(crate::domain::rule::conditions::Conditions::default()),
     };
     let action_node = fields.required("action", report);
-    let action = action_node.and_then(|n| action::read(n, report));
+    let action = action_node.and_then(|n| action::read(n, pack.as_deref().unwrap_or("default"), report));
     let mode = read_mode(&mut fields, action_node, report);
     let owner_node = fields.optional("owner");
     let owner = match owner_node {

@@ -8,8 +8,9 @@ use crate::app::approvals::Decision;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::approval::{RequestState, Verdict};
 use crate::domain::digest::Digest;
-use crate::domain::ids::ApprovalId;
+use crate::domain::ids::{ApprovalId, UserName};
 use crate::domain::option::FieldError;
+use crate::domain::plan::Origin;
 use crate::domain::time::Timestamp;
 use crate::web::call::Call;
 use crate::web::error::Answer;
@@ -44,20 +45,30 @@ pub async fn show(call: Call) -> Answer {
     Ok(HttpResponse::Ok().json(wire::approval_detail(&detail)))
 }
 
-/// `POST /approvals/{id}/decision`: `{decision, digest, reason}`.
+/// `POST /approvals/{id}/decision`: `{decision, digest, reason, on_behalf_of}`.
 pub async fn decide(call: Call) -> Answer {
-    let body = wire::object(call.json()?, &["decision", "digest", "reason"])?;
+    let body = wire::object(call.json()?, &["decision", "digest", "reason", "on_behalf_of"])?;
     let word = wire::required(&body, "decision")?;
     let wrong = |field: &str, message: String| {
         wire::fields(vec![FieldError { field: field.to_owned(), code: format!("bad_{field}"), message }])
     };
-    let verdict = Verdict::parse(&word)
-        .ok_or_else(|| wrong("decision", format!("`decision` has to be approve or reject, not `{word}`.")))?;
+    let verdict = Verdict::parse(&word).ok_or_else(|| {
+        wrong("decision", format!("`decision` has to be approve, push_back or reject, not `{word}`."))
+    })?;
     let digest = Digest::parse(&wire::required(&body, "digest")?).map_err(|e| wrong("digest", format!("{e}.")))?;
     let reason = wire::text(&body, "reason")?.unwrap_or_default();
     let decision = Decision { verdict, digest, reason };
-    let view = call.app.decide(call.actor()?, id(&call)?, decision, &call.source).await?;
+    let speaks_for = wire::text(&body, "on_behalf_of")?.map(|name| UserName::parse(&name)).transpose()?;
+    let view = call.app.decide_for(call.actor()?, id(&call)?, decision, speaks_for, &call.source).await?;
     Ok(HttpResponse::Ok().json(wire::approval(&view)))
+}
+
+/// `POST /approvals/{id}/again`: the same request once more, as things are now.
+pub async fn again(call: Call) -> Answer {
+    wire::object(call.json()?, &[])?;
+    let run = call.app.ask_again(call.actor()?, id(&call)?, Origin::Api, &call.source).await?;
+    let location = format!("/api/v1/runs/{}", run.number);
+    Ok(HttpResponse::Created().insert_header(("Location", location)).json(wire::run(&run)))
 }
 
 fn id(call: &Call) -> AppResult<ApprovalId> {

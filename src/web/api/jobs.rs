@@ -8,7 +8,7 @@ use crate::app::definitions::Kind;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::jobs::JobView;
 use crate::app::planning::RunRequest;
-use crate::domain::ids::{JobRef, ProjectName};
+use crate::domain::ids::{ApprovalId, JobRef, ProjectName};
 use crate::domain::job::Dispatch;
 use crate::domain::option::{FieldError, OptionKind, OptionSpec, supplied_from_json};
 use crate::domain::plan::Origin;
@@ -96,7 +96,8 @@ pub(super) fn if_match(call: &Call) -> AppResult<Option<i64>> {
 /// `POST /projects/{p}/jobs/{…}/runs`.
 pub async fn run(call: Call) -> Answer {
     let (project, job) = named(&call)?;
-    let body = wire::object(call.json()?, &["options", "reason", "nodes", "run_at", "dry_run"])?;
+    let body =
+        wire::object(call.json()?, &["options", "reason", "nodes", "run_at", "dry_run", "replaces", "break_glass"])?;
     let values = match body.get("options") {
         None | Some(Value::Null) => Default::default(),
         Some(options) => supplied_from_json(options).map_err(wire::fields)?,
@@ -124,7 +125,27 @@ pub async fn run(call: Call) -> Answer {
     let reason = wire::text(&body, "reason")?.unwrap_or_default();
     let request =
         RunRequest { project, job, values, reason, nodes, node_filter: None, start_at, origin: Origin::Api, dry_run };
-    let run = call.app.request_run(call.actor()?, request, &call.source).await?;
+    let replaces = match wire::text(&body, "replaces")? {
+        None => None,
+        Some(id) => Some(
+            ApprovalId::parse(&id)
+                .map_err(|_| wrong("replaces", "`replaces` has to be the id of an approval request."))?,
+        ),
+    };
+    let break_glass = match body.get("break_glass") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(yes)) => *yes,
+        Some(_) => return Err(wrong("break_glass", "`break_glass` has to be true or false.")),
+    };
+    if break_glass && (request.dry_run || replaces.is_some()) {
+        return Err(wrong("break_glass", "`break_glass` goes with neither `dry_run` nor `replaces`."));
+    }
+    if break_glass {
+        let run = call.app.break_glass(call.actor()?, request, &call.source).await?;
+        let location = format!("/api/v1/runs/{}", run.number);
+        return Ok(HttpResponse::Created().insert_header(("Location", location)).json(wire::run(&run)));
+    }
+    let run = call.app.request_run_after(call.actor()?, request, replaces, &call.source).await?;
     let location = format!("/api/v1/runs/{}", run.number);
     Ok(HttpResponse::Created().insert_header(("Location", location)).json(wire::run(&run)))
 }

@@ -3,11 +3,13 @@
 pub mod approvals;
 pub mod audit;
 pub mod events;
+pub mod exceptions;
 pub mod jobs;
 pub mod log;
 pub mod notices;
 pub mod openapi;
 mod operations;
+pub mod people;
 pub mod rules;
 pub mod runs;
 pub mod session;
@@ -33,10 +35,22 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/runs", Guard::SignedIn, to!(runs::list)),
     api("GET", "/api/v1/runs/{number}", Guard::Needs(Permission::View, On::Job), to!(runs::show)),
     api("GET", "/api/v1/runs/{number}/log", Guard::Needs(Permission::View, On::Job), to!(log::show)),
+    api("GET", "/api/v1/runs/{number}/document", Guard::Needs(Permission::Administer, On::Job), to!(runs::document)),
     api("POST", "/api/v1/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(runs::cancel)),
     api("GET", "/api/v1/approvals", Guard::SignedIn, to!(approvals::list)),
     api("GET", "/api/v1/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approvals::show)),
     api("POST", "/api/v1/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approvals::decide)),
+    api("POST", "/api/v1/approvals/{id}/again", Guard::Needs(Permission::Run, On::Job), to!(approvals::again)),
+    api("GET", "/api/v1/break-glass", Guard::SignedIn, to!(exceptions::list)),
+    api(
+        "POST",
+        "/api/v1/break-glass/{number}/review",
+        Guard::Needs(Permission::Approve, On::Job),
+        to!(exceptions::review),
+    ),
+    api("GET", "/api/v1/delegations", Guard::SignedIn, to!(exceptions::delegations)),
+    api("POST", "/api/v1/delegations", Guard::Needs(Permission::Edit, On::Account), to!(exceptions::delegate)),
+    api("DELETE", "/api/v1/delegations/{id}", Guard::Needs(Permission::Edit, On::Account), to!(exceptions::end)),
     api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
     api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
@@ -59,5 +73,6 @@ pub const ROUTES: &[Route] = &[
     ),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
     api("GET", "/api/v1/notices/undelivered", Guard::System(Permission::Administer), to!(notices::undelivered)),
+    api("POST", "/api/v1/people/same-person", Guard::System(Permission::Administer), to!(people::set_person)),
     api("GET", "/api/v1/openapi.json", Guard::Public, to!(openapi::document)),
 ];

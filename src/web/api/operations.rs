@@ -88,9 +88,18 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             ],
             ..operation("readLog", "Output of a run, as JSON or text/plain by `Accept`", (200, Some("Log")))
         },
+        ("GET", "/api/v1/runs/{number}/document") => operation(
+            "runDocument",
+            "The signed document of a run, for an auditor: plan, signatures, its part of the record",
+            (200, Some("SignedDocument")),
+        ),
         ("POST", "/api/v1/runs/{number}/cancel") => operation("cancelRun", "Cancel a run", (200, Some("Run"))),
         ("GET", "/api/v1/approvals") => Operation {
-            query: &[("state", "in this state: pending, approved, rejected, expired, void"), CURSOR, LIMIT],
+            query: &[
+                ("state", "in this state: pending, pushed_back, approved, rejected, expired, void, used"),
+                CURSOR,
+                LIMIT,
+            ],
             ..operation("listApprovals", "Approval requests, newest first", (200, Some("ApprovalList")))
         },
         ("GET", "/api/v1/approvals/{id}") => {
@@ -100,10 +109,33 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "Decision")),
             ..operation(
                 "decideApproval",
-                "Approve or reject, as a person with a fresh session",
+                "Approve, push back or reject, as a person with a fresh session",
                 (200, Some("Approval")),
             )
         },
+        ("POST", "/api/v1/approvals/{id}/again") => Operation {
+            request: Some(Body(JSON, "Anything")),
+            ..operation("askAgain", "Ask again for what ended without a run", (201, Some("Run")))
+        },
+        ("GET", "/api/v1/break-glass") => operation(
+            "listBreakGlass",
+            "Runs that did not wait, not reviewed ones first",
+            (200, Some("BreakGlassList")),
+        ),
+        ("POST", "/api/v1/break-glass/{number}/review") => Operation {
+            request: Some(Body(JSON, "Review")),
+            ..operation("reviewBreakGlass", "Sign a run off that did not wait, as another person", (204, None))
+        },
+        ("GET", "/api/v1/delegations") => operation(
+            "listDelegations",
+            "Who signs for the caller, and for whom the caller does",
+            (200, Some("DelegationList")),
+        ),
+        ("POST", "/api/v1/delegations") => Operation {
+            request: Some(Body(JSON, "NewDelegation")),
+            ..operation("delegate", "Let somebody of the same role sign for the caller", (201, Some("Delegation")))
+        },
+        ("DELETE", "/api/v1/delegations/{id}") => operation("endDelegation", "End a delegation now", (204, None)),
         ("GET", "/api/v1/events") => Operation {
             query: &[("project", "of this project"), ("source", "from this source: webhook:NAME, api"), CURSOR, LIMIT],
             ..operation("listEvents", "Events, newest first", (200, Some("EventList")))
@@ -159,6 +191,14 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             let summary = "Notices that did not arrive, for who administers the installation";
             operation("listUndelivered", summary, (200, Some("UndeliveredList")))
         }
+        ("POST", "/api/v1/people/same-person") => Operation {
+            request: Some(Body(JSON, "SamePerson")),
+            ..operation(
+                "setPerson",
+                "Say that two accounts belong to one person, or that one belongs to a person of its own",
+                (200, Some("SamePerson")),
+            )
+        },
         ("GET", "/api/v1/openapi.json") => operation("describe", "This document", (200, Some("Anything"))),
         _ => return None,
     })
@@ -190,7 +230,8 @@ pub(super) fn schemas() -> Value {
             "valid": flag(), "diagnostics": { "type": "array", "items": { "type": "object" } } } },
         "RunRequest": object(&[], json!({
             "options": { "type": "object", "description": "values by option" }, "reason": maybe_text(),
-            "nodes": { "type": ["array", "null"], "items": text() }, "run_at": maybe_time(), "dry_run": flag() })),
+            "nodes": { "type": ["array", "null"], "items": text() }, "run_at": maybe_time(), "dry_run": flag(),
+            "replaces": maybe_text(), "break_glass": flag() })),
         "Run": object(&["number", "state", "project", "job"], json!({
             "number": whole(), "state": text(), "project": text(), "job": text(), "job_id": text(), "revision": whole(),
             "requester": text(), "origin": { "type": "object" }, "reason": text(), "environment": maybe_text(),
@@ -208,9 +249,26 @@ pub(super) fn schemas() -> Value {
             "requester": text(), "reason": text(), "digest": text(), "need": { "type": "array" },
             "missing": { "type": "array" }, "created_at": time(), "expires_at": time(), "decided_at": maybe_time(),
             "void_reason": maybe_text(), "mine": flag(), "plan": { "type": "object" }, "policy": { "type": "object" },
-            "signatures": { "type": "array" }, "may_decide": flag(), "may_not_why": maybe_text() })),
+            "signatures": { "type": "array" }, "thread": { "type": "array" }, "replaces": maybe_text(),
+            "replaced_by": maybe_text(), "escalated_at": maybe_time(), "may_decide": flag(), "may_not_why": maybe_text() })),
         "Decision": object(&["decision", "digest"], json!({
-            "decision": { "enum": ["approve", "reject"] }, "digest": text(), "reason": maybe_text() })),
+            "decision": { "enum": ["approve", "push_back", "reject"] }, "digest": text(), "reason": maybe_text(),
+            "on_behalf_of": maybe_text() })),
+        "SignedDocument": object(&["document", "key", "signature"], json!({
+            "document": { "type": "object" }, "key": text(), "signature": text() })),
+        "BreakGlass": object(&["run", "project", "user", "reason"], json!({
+            "run": whole(), "project": text(), "job": text(), "policy": text(), "user": text(), "reason": text(),
+            "digest": text(), "created_at": time(), "review_by": time(), "overdue": flag(), "reviewed_by": maybe_text(),
+            "reviewed_at": maybe_time(), "note": maybe_text(), "may_not_why": maybe_text() })),
+        "Review": object(&["note"], json!({ "note": text() })),
+        "Delegation": object(&["id", "project", "role", "from", "to", "ends_at"], json!({
+            "id": text(), "project": text(), "role": text(), "from": text(), "to": text(), "reason": text(),
+            "created_at": time(), "ends_at": time() })),
+        "NewDelegation": object(&["project", "role", "to", "ends_at"], json!({
+            "project": text(), "role": text(), "to": text(), "ends_at": time(), "reason": maybe_text() })),
+        "SamePerson": object(&["name", "same_as"], json!({ "name": text(), "same_as": maybe_text() })),
+    });
+    let of_events = json!({
         "Event": object(&["id", "project", "time", "source", "type"], json!({
             "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
             "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] }, "depth": whole(),
@@ -252,12 +310,15 @@ pub(super) fn schemas() -> Value {
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
             "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
     });
-    if let Some(schemas) = all.as_object_mut() {
+    if let (Some(schemas), Value::Object(of_events)) = (all.as_object_mut(), of_events) {
+        schemas.extend(of_events);
         for (list, item) in [
             ("ProjectList", "Project"),
             ("JobList", "Job"),
             ("RunList", "Run"),
             ("ApprovalList", "Approval"),
+            ("BreakGlassList", "BreakGlass"),
+            ("DelegationList", "Delegation"),
             ("EventList", "Event"),
             ("RuleList", "Rule"),
             ("VerdictList", "Verdict"),

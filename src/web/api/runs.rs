@@ -68,3 +68,11 @@ pub async fn cancel(call: Call) -> Answer {
 pub(super) fn number(call: &Call) -> AppResult<RunNumber> {
     RunNumber::parse(&call.part("number")).map_err(|_| crate::app::error::AppError::not_found())
 }
+
+/// `GET /runs/{number}/document`: the signed document of a run.
+pub async fn document(call: Call) -> Answer {
+    let number = number(&call)?;
+    let signed = call.app.run_document(call.actor()?, number).await?;
+    let name = format!("attachment; filename=\"run-{number}.json\"");
+    Ok(HttpResponse::Ok().insert_header(("Content-Disposition", name)).json(signed))
+}

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::approvals::{ApprovalDetail, ApprovalView};
+use crate::app::approvals::{Answered, ApprovalDetail, ApprovalView};
+use crate::app::delegating::Delegation;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::log::Entry;
 use crate::app::runs::{RunDetail, RunView};
@@ -54,7 +55,8 @@ pub fn approval(a: &ApprovalView) -> Value {
         "id": a.id, "run": a.run, "project": a.project, "job": a.job, "environment": a.environment, "state": a.state,
         "requester": a.requester, "reason": a.reason, "digest": a.digest, "need": a.need, "missing": missing(&a.missing),
         "created_at": a.created_at, "expires_at": a.expires_at, "decided_at": a.decided_at,
-        "void_reason": a.void_reason, "mine": a.mine,
+        "void_reason": a.void_reason, "mine": a.mine, "replaces": a.replaces, "replaced_by": a.replaced_by,
+        "escalated_at": a.escalated_at,
     })
 }
 
@@ -66,19 +68,41 @@ fn missing(missing: &[MissingSignature]) -> Value {
 #[must_use]
 pub fn approval_detail(detail: &ApprovalDetail) -> Value {
     let mut out = approval(&detail.view);
-    let signatures: Vec<Value> = detail
-        .signatures
+    let thread: Vec<Value> = detail
+        .thread
         .iter()
-        .map(|s| json!({ "user": s.user, "verdict": s.verdict, "reason": s.reason, "roles": s.roles, "at": s.at, "digest": s.digest }))
+        .map(|e| {
+            json!({
+                "id": e.id, "run": e.run, "state": e.state, "requester": e.requester, "reason": e.reason,
+                "created_at": e.created_at, "void_reason": e.void_reason, "signatures": answers(&e.answers),
+            })
+        })
         .collect();
     if let Some(object) = out.as_object_mut() {
         object.insert("plan".to_owned(), json!(detail.plan));
         object.insert("policy".to_owned(), json!(detail.policy));
-        object.insert("signatures".to_owned(), Value::Array(signatures));
+        object.insert("signatures".to_owned(), answers(&detail.signatures));
+        object.insert("delegations".to_owned(), delegations(&detail.delegations));
+        object.insert("thread".to_owned(), Value::Array(thread));
         object.insert("may_decide".to_owned(), json!(detail.refusal.is_none()));
         object.insert("may_not_why".to_owned(), json!(detail.refusal.as_ref().map(ToString::to_string)));
     }
     out
+}
+
+fn delegations(all: &[Delegation]) -> Value {
+    let one = |d: &Delegation| json!({ "from": d.from, "to": d.to, "role": d.role, "ends_at": d.ends_at });
+    Value::Array(all.iter().map(one).collect())
+}
+
+fn answers(all: &[Answered]) -> Value {
+    let answer = |s: &Answered| {
+        json!({
+            "user": s.user, "on_behalf_of": s.on_behalf_of, "verdict": s.verdict, "reason": s.reason, "roles": s.roles,
+            "at": s.at, "digest": s.digest,
+        })
+    };
+    Value::Array(all.iter().map(answer).collect())
 }
 
 /// A line of output.

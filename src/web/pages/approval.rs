@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::approval_thread::{self, AgainPart, Amended, DangerLine, DiffLine, Signed, ThreadRow, diff_lines, signed};
 use super::approvals::missing;
 use super::{plan, words};
 use crate::app::App;
@@ -12,8 +13,8 @@ use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::domain::access::{Actor, Via};
 use crate::domain::approval::{DecisionRefused, FRESH_FOR, RequestState, Verdict};
 use crate::domain::digest::Digest;
-use crate::domain::ids::ApprovalId;
-use crate::domain::plan::difference::Change;
+use crate::domain::ids::{ApprovalId, UserName};
+use crate::domain::plan::Origin;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
@@ -47,19 +48,15 @@ struct Facts {
     may_not_why: Option<String>,
     needs_password: bool,
     reason_rule: &'static str,
-}
-
-struct Signed {
-    state: &'static str,
-    words: &'static str,
-    user: String,
-    at: Moment,
-    reason: String,
-}
-
-struct DiffLine {
-    kind: &'static str,
-    text: String,
+    escalated: String,
+    amended: Option<Amended>,
+    thread: Vec<ThreadRow>,
+    again: Option<AgainPart>,
+    newer_href: Option<String>,
+    dangers: Vec<DangerLine>,
+    could_sign: String,
+    delegations: Vec<String>,
+    speaks_for: Vec<String>,
 }
 
 #[derive(Template)]
@@ -93,13 +90,28 @@ pub async fn decide(call: Call) -> Answer {
     }
 }
 
+/// `POST /approvals/{id}/again`: the same request once more, as things are now.
+pub async fn again(call: Call) -> Answer {
+    let id = id_of(&call)?;
+    let actor = call.actor()?;
+    match call.app.ask_again(actor, id, Origin::Button, &call.source).await {
+        Ok(run) => Ok(see_other(
+            &run.approval.map_or_else(|| format!("/runs/{}", run.number), |id| format!("/approvals/{id}")),
+        )),
+        Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
+            show(&call, actor, id, "", Some(&refusal)).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// Takes the decision; `actor` is the one with a fresh password check afterwards, where one was typed.
 async fn take(call: &Call, actor: &mut Actor, id: ApprovalId, reason: &str) -> AppResult<()> {
     let verdict = call
         .form
         .text("decision")
         .and_then(Verdict::parse)
-        .ok_or_else(|| AppError::invalid("no_decision", "Press Approve or Reject; nothing was decided."))?;
+        .ok_or_else(|| AppError::invalid("no_decision", "Press one of the buttons; nothing was decided."))?;
     let digest = Digest::parse(call.form.text("digest").unwrap_or_default())?;
     let password = call.form.text("password").filter(|p| !p.is_empty());
     if let (Some(password), Some(session)) = (password, call.caller.as_ref().and_then(|c| c.session.as_ref())) {
@@ -107,7 +119,8 @@ async fn take(call: &Call, actor: &mut Actor, id: ApprovalId, reason: &str) -> A
         *actor = call.app.reauthenticate(actor, &session.id, password, &call.source).await.map_err(wrong_password)?;
     }
     let decision = Decision { verdict, digest, reason: reason.to_owned() };
-    call.app.decide(actor, id, decision, &call.source).await.map(|_| ())
+    let speaks_for = call.form.text("on_behalf_of").filter(|name| !name.is_empty()).map(UserName::parse).transpose()?;
+    call.app.decide_for(actor, id, decision, speaks_for, &call.source).await.map(|_| ())
 }
 
 /// The page is for somebody who is signed in, so a wrong password must not take them to the sign-in page.
@@ -133,8 +146,12 @@ async fn show(
 ) -> AppResult<HttpResponse> {
     let detail = call.app.approval(actor, id).await?;
     let reason_error = refusal.and_then(|r| r.fields.iter().find(|f| f.field == "reason")).map(|f| f.message.clone());
+    let mut a = facts(&call.app, actor, &detail, call.app.clock().now());
+    if detail.view.state.ended_without_run() && detail.view.replaced_by.is_none() {
+        a.again = Some(approval_thread::again(&detail, call.app.again(actor, id).await)?);
+    }
     let page = ApprovalPage {
-        a: facts(&call.app, actor, &detail, call.app.clock().now()),
+        a,
         message: refusal.map(|r| r.message.clone()),
         plan_html: plan::html(&detail.plan),
         reason: reason.to_owned(),
@@ -181,17 +198,16 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
             if who.is_empty() { "nobody holds the role".to_owned() } else { who.join(", ") }
         ),
         missing: missing(view),
-        signatures: detail
-            .signatures
-            .iter()
-            .map(|s| Signed {
-                state: if s.verdict == Verdict::Approve { "approved" } else { "rejected" },
-                words: if s.verdict == Verdict::Approve { "approved" } else { "rejected" },
-                user: s.user.to_string(),
-                at: Moment::new(s.at, now),
-                reason: visible(&s.reason),
-            })
-            .collect(),
+        signatures: detail.signatures.iter().map(|s| signed(s, now)).collect(),
+        escalated: approval_thread::escalated(detail, now),
+        amended: approval_thread::amended(detail),
+        thread: detail.thread.iter().map(|e| approval_thread::row(e, now)).collect(),
+        again: None,
+        dangers: approval_thread::dangers(&detail.plan),
+        could_sign: could_sign(app, detail),
+        delegations: approval_thread::delegations(detail, now),
+        speaks_for: approval_thread::speaks_for(detail, actor.principal.short()),
+        newer_href: view.replaced_by.map(|id| format!("/approvals/{id}")),
         difference_title,
         difference_line,
         difference,
@@ -206,6 +222,22 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
             (false, false) => "",
         },
     }
+}
+
+/// Who could give what is missing, each role with the people who hold it and have not signed.
+fn could_sign(app: &App, detail: &ApprovalDetail) -> String {
+    let signed: Vec<&str> = detail.signatures.iter().map(|s| s.user.as_str()).collect();
+    let line = |role: &crate::domain::ids::RoleName| {
+        let need = [crate::domain::approval::Need { role: role.clone(), count: 1, when: None }];
+        let who: Vec<String> = app
+            .who_could_sign(&detail.view.project, &need)
+            .into_iter()
+            .filter(|name| !signed.contains(&name.as_str()) && name != detail.view.requester.short())
+            .collect();
+        let who = if who.is_empty() { "nobody else holds the role".to_owned() } else { who.join(", ") };
+        format!("{role}: {who}")
+    };
+    detail.view.missing.iter().map(|m| line(&m.role)).collect::<Vec<_>>().join("; ")
 }
 
 fn expiry(detail: &ApprovalDetail, now: Timestamp) -> String {
@@ -229,10 +261,6 @@ fn difference(detail: &ApprovalDetail) -> (String, &'static str, Vec<DiffLine>) 
         let line = "No run of this job has succeeded yet, so there is nothing to compare with.";
         return ("Different from the last good run".to_owned(), line, Vec::new());
     };
-    let lines = changes.iter().map(|change| match change {
-        Change::Added(text) => DiffLine { kind: "add", text: format!("+ {}", visible(text)) },
-        Change::Removed(text) => DiffLine { kind: "del", text: format!("- {}", visible(text)) },
-    });
     let line = "Nothing: the same commands, values and nodes.";
-    (format!("Different from the last good run, #{number}"), line, lines.collect())
+    (format!("Different from the last good run, #{number}"), line, diff_lines(changes))
 }

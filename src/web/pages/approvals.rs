@@ -60,7 +60,7 @@ pub async fn page(call: Call) -> Answer {
     let pending = call.app.pending_approvals(actor).await?;
     let (mine, others): (Vec<_>, Vec<_>) = pending.into_iter().partition(|a| a.mine);
     let mut decided = Vec::new();
-    for state in [RequestState::Approved, RequestState::Rejected, RequestState::Expired, RequestState::Void] {
+    for state in RequestState::ALL.into_iter().filter(|s| *s != RequestState::Pending) {
         decided.extend(call.app.approvals(actor, Some(state), None, 100).await?.items);
     }
     decided.sort_by_key(|a| std::cmp::Reverse((a.created_at, a.id)));

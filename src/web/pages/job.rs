@@ -11,11 +11,12 @@ use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::idempotency::{KeptAnswer, Keyed};
 use crate::app::planning::RunRequest;
-use crate::app::runs::RunFilter;
-use crate::domain::ids::{JobRef, ProjectName, RunNumber};
+use crate::app::runs::{RunFilter, RunView};
+use crate::domain::ids::{ApprovalId, JobRef, ProjectName, RunNumber};
 use crate::domain::job::{Dispatch, StepAction};
 use crate::domain::option::RawValue;
 use crate::domain::plan::{Origin, PlannedValue};
+use crate::domain::secret::SecretText;
 use crate::web::ansi::visible;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -55,6 +56,10 @@ struct JobPage {
     runs: Option<String>,
     /// Tells two presses of one form from two forms.
     once: String,
+    /// The request that this one is asked after.
+    replaces: Option<String>,
+    /// Whether the caller may run it without waiting.
+    break_glass: bool,
 }
 
 /// `GET /projects/{project}/jobs/{job}`.
@@ -73,6 +78,7 @@ pub async fn run(call: Call) -> Answer {
         values: Some(call.form.options()),
         reason: call.form.text("reason").unwrap_or_default().to_owned(),
         nodes: nodes.clone(),
+        replaces: call.form.text("replaces").and_then(|id| ApprovalId::parse(id).ok()),
     };
     let request = RunRequest {
         project: project.clone(),
@@ -92,7 +98,11 @@ pub async fn run(call: Call) -> Answer {
     {
         return Ok(see_other(kept.location.as_deref().unwrap_or("/runs")));
     }
-    let asked = call.app.request_run(call.actor()?, request, &call.source).await;
+    let asked = if call.form.text("break_glass").is_some() {
+        broken(&call, request).await
+    } else {
+        call.app.request_run_after(call.actor()?, request, typed.replaces, &call.source).await
+    };
     if let Some(key) = &key {
         let location = asked.as_ref().ok().map(|run| format!("/runs/{}", run.number));
         let answer = location.map(|to| KeptAnswer { status: 303, location: Some(to), body: String::new() });
@@ -106,6 +116,17 @@ pub async fn run(call: Call) -> Answer {
         }
         Err(error) => Err(error),
     }
+}
+
+/// Runs it without waiting, by the actor with a fresh password check where one was typed.
+async fn broken(call: &Call, request: RunRequest) -> AppResult<RunView> {
+    let mut actor = call.actor()?.clone();
+    let password = call.form.text("password").filter(|p| !p.is_empty());
+    if let (Some(password), Some(session)) = (password, call.caller.as_ref().and_then(|c| c.session.as_ref())) {
+        let password = SecretText::new(password.to_owned());
+        actor = call.app.reauthenticate(&actor, &session.id, password, &call.source).await?;
+    }
+    call.app.break_glass(&actor, request, &call.source).await
 }
 
 fn named(call: &Call) -> AppResult<(ProjectName, JobRef)> {
@@ -128,6 +149,7 @@ async fn same_again(call: &Call, view: &JobView) -> AppResult<Typed> {
         values: Some(values.collect()),
         reason: earlier.run.reason,
         nodes: Some(earlier.plan.nodes.iter().map(|n| n.name.to_string()).collect()),
+        replaces: call.query("replaces").and_then(|id| ApprovalId::parse(&id).ok()),
     })
 }
 
@@ -153,6 +175,11 @@ async fn show(
         form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
         runs: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },
+        break_glass: call
+            .app
+            .may_break_glass(call.actor()?, &view.project, &JobRef::parse(view.stored.id.as_str())?)
+            .await?,
+        replaces: typed.replaces.map(|id| id.to_string()),
         once: uuid::Uuid::new_v4().to_string(),
         chrome: chrome::of(call, "/jobs").await,
     };

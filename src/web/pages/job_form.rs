@@ -44,6 +44,8 @@ pub struct Typed {
     pub reason: String,
     /// The ticked nodes.
     pub nodes: Option<Vec<String>>,
+    /// The request that this one is asked after.
+    pub replaces: Option<crate::domain::ids::ApprovalId>,
 }
 
 /// The form's content as HTML, with what was typed and what is wrong with it.

@@ -2,10 +2,13 @@
 
 pub mod access;
 pub mod approval;
+mod approval_thread;
 pub mod approvals;
 pub mod audit;
 pub mod backtest;
+pub mod break_glass;
 pub mod check;
+pub mod delegations;
 pub mod diff;
 pub mod editor;
 pub mod events;
@@ -68,6 +71,12 @@ pub const ROUTES: &[Route] = &[
     page("POST", "/runs/{number}/cancel", Guard::Needs(Permission::Cancel, On::Job), to!(run::cancel)),
     page("GET", "/approvals", Guard::SignedIn, to!(approvals::page)),
     page("GET", "/approvals/{id}", Guard::Needs(Permission::View, On::Job), to!(approval::page)),
+    page("GET", "/break-glass", Guard::SignedIn, to!(break_glass::page)),
+    page("POST", "/break-glass/{number}/review", Guard::Needs(Permission::Approve, On::Job), to!(break_glass::review)),
+    page("GET", "/delegations", Guard::SignedIn, to!(delegations::page)),
+    page("POST", "/delegations", Guard::Needs(Permission::Edit, On::Account), to!(delegations::make)),
+    page("POST", "/delegations/{id}/end", Guard::Needs(Permission::Edit, On::Account), to!(delegations::end)),
+    page("POST", "/approvals/{id}/again", Guard::Needs(Permission::Run, On::Job), to!(approval::again)),
     page("POST", "/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approval::decide)),
     page("GET", "/events", Guard::SignedIn, to!(events::list)),
     page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),

@@ -22,7 +22,7 @@ async fn add_one(call: &Call) -> AppResult<()> {
     call.app.add_user(call.actor()?, name, groups, administrator, password, &call.source).await
 }
 
-/// `POST /settings/people/change`: groups, where they are reached, or whether they may sign in.
+/// `POST /settings/people/change`: groups, where they are reached, whose account it is, or whether it may sign in.
 pub async fn change(call: Call) -> Answer {
     back(&call, change_one(&call).await, "changed").await
 }
@@ -34,6 +34,11 @@ async fn change_one(call: &Call) -> AppResult<()> {
         Some("email") => super::notices::set_email(call, name).await,
         Some("slack") => super::notices::set_slack(call, name).await,
         Some("groups") => call.app.set_groups(actor, name, groups(call)?, &call.source).await,
+        Some("person") => {
+            let other = call.form.text("same_as").unwrap_or_default().trim();
+            let other = if other.is_empty() { None } else { Some(UserName::parse(other)?) };
+            call.app.set_person(actor, name, other, &call.source).await
+        }
         Some(_) if actor.principal.short() == name.as_str() => Err(AppError::conflict(
             "own_account",
             "Somebody else has to close your account, so that nobody locks everybody out.",

@@ -29,6 +29,7 @@ struct RunPage {
     plan_open: bool,
     plan_html: String,
     timeline: Vec<Happening>,
+    may_document: bool,
 }
 
 /// The run that the path names.
@@ -57,6 +58,7 @@ pub async fn page(call: Call) -> Answer {
         plan_open: matches!(detail.run.state, State::PendingApproval | State::DryRun),
         plan_html: plan::html(&detail.plan),
         timeline: timeline(&history, now),
+        may_document: detail.may_document,
         run,
         chrome,
     };

@@ -9,8 +9,9 @@ use super::words;
 use crate::app::App;
 use crate::app::approvals::ApprovalDetail;
 use crate::app::runs::RunDetail;
-use crate::domain::approval::{RequestState, Verdict};
+use crate::domain::approval::RequestState;
 use crate::domain::audit::Entry;
+use crate::domain::plan::Origin;
 use crate::domain::run::{State, StepState};
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
@@ -46,6 +47,8 @@ pub struct RunFacts {
     end_tone: &'static str,
     requester: String,
     origin: String,
+    /// The event that it follows from.
+    event_href: Option<String>,
     reason: String,
     options: Vec<OptionLine>,
 }
@@ -125,6 +128,10 @@ impl RunFacts {
             end_tone: if run.state == State::Canceled || run.state == State::Canceling { "warn" } else { "bad" },
             requester: words::who(&run.requester),
             origin: words::origin(&run.origin),
+            event_href: match &run.origin {
+                Origin::Webhook { event, .. } | Origin::Rule { event, .. } => Some(format!("/events/{event}")),
+                Origin::Button | Origin::Api | Origin::Cli | Origin::Schedule { .. } => None,
+            },
             reason: if run.reason.is_empty() { "none given".to_owned() } else { visible(&run.reason) },
             options: options(&detail.plan),
         }
@@ -150,7 +157,7 @@ fn approval_line(detail: &ApprovalDetail) -> String {
         .signatures
         .iter()
         .map(|s| {
-            let word = if s.verdict == Verdict::Approve { "approved" } else { "rejected" };
+            let word = s.verdict.done().replace('_', " ");
             let reason =
                 if s.reason.is_empty() { String::new() } else { format!(" (\u{201c}{}\u{201d})", visible(&s.reason)) };
             format!("{word} by {}{reason}", s.user)
@@ -235,6 +242,9 @@ fn what(entry: &Entry) -> String {
         "run.cancel_requested" => "canceled it".to_owned(),
         "approval.approved" => "approved".to_owned(),
         "approval.rejected" => "rejected".to_owned(),
+        "approval.pushed_back" => "pushed it back".to_owned(),
+        "approval.reminded" => "reminded who can sign".to_owned(),
+        "approval.escalated" => "told somebody else that nobody answers".to_owned(),
         "approval.voided" => "the request became void".to_owned(),
         "approval.expired" => "the request expired".to_owned(),
         other => other.replace(['.', '_'], " "),

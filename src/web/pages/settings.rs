@@ -42,6 +42,7 @@ struct Person {
     slack: String,
     administrator: bool,
     active: bool,
+    person: String,
     me: bool,
 }
 
@@ -210,6 +211,7 @@ async fn people(call: &Call) -> AppResult<Option<Vec<Person>>> {
         groups: a.groups.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         administrator: a.administrator,
         active: a.active,
+        person: a.person.filter(|p| *p != a.name).map(|p| p.to_string()).unwrap_or_default(),
     };
     Ok(Some(all.into_iter().map(person).collect()))
 }

@@ -48,10 +48,12 @@ pub fn step(state: StepState) -> &'static str {
 pub fn request(state: RequestState) -> &'static str {
     match state {
         RequestState::Pending => "waits for sign-off",
+        RequestState::PushedBack => "pushed back",
         RequestState::Approved => "approved",
         RequestState::Rejected => "rejected",
         RequestState::Expired => "expired",
         RequestState::Void => "void",
+        RequestState::Used => "approved and started",
     }
 }
 

@@ -7,6 +7,7 @@ use interlock::domain::approval::{ApprovalPolicy, Need, Reasons, RequestState, V
 use interlock::domain::ids::{ApprovalId, PolicyName, RoleName};
 use interlock::domain::run::State;
 use interlock::domain::time::Seconds;
+use interlock::store::approval_timers;
 use interlock::store::approvals::{self, Filter, NewApproval, SignatureRecord};
 
 use super::access::{at, conflict, digest, job, mismatch, not_found, ops, path, person, system, user, with_project};
@@ -41,6 +42,8 @@ fn signature(name: &str, seconds: i64) -> SignatureRecord {
         digest: digest("{}"),
         source: "127.0.0.1".to_owned(),
         at: at(seconds),
+        known_as: BTreeSet::from([user(name)]),
+        on_behalf_of: None,
     }
 }
 
@@ -65,6 +68,8 @@ async fn requests_are_signed_and_decided_once() {
                 plan_digest: digest("{}"),
                 requester: Principal::parse("user:alice").unwrap(),
                 expires_at: at(1_000 * i64::from(n)),
+                known_as: BTreeSet::new(),
+                replaces: None,
             };
             // Two of them in the same moment.
             let when = at(i64::from(n) / 2);
@@ -105,8 +110,9 @@ async fn requests_are_signed_and_decided_once() {
         }
         assert_eq!(seen, [id(4), id(3), id(2)], "{}", fresh.name);
         assert_eq!(db.read(|c| approvals::list(c, &Filter::default(), None, 9)).await.unwrap().len(), 4);
-        let late = db.read(|c| approvals::expired(c, at(3_000), 9)).await.unwrap();
-        assert_eq!(late.iter().map(|a| a.id).collect::<Vec<_>>(), [id(2), id(3)]);
+        // The decision took the timers of the first one away.
+        let late = db.read(|c| approval_timers::due(c, at(3_602), 9)).await.unwrap();
+        assert_eq!(late.iter().map(|t| t.approval).collect::<Vec<_>>(), [id(2), id(3), id(4)]);
     }
 }
 
@@ -127,6 +133,8 @@ async fn the_last_of_several_signatures_at_once_sees_all_others() {
             plan_digest: digest("{}"),
             requester: Principal::parse("user:alice").unwrap(),
             expires_at: at(1_000),
+            known_as: BTreeSet::new(),
+            replaces: None,
         };
         db.write(move |c| approvals::create(c, &system(), &new, at(0))).await.unwrap();
         let people = (0..10).map(|i| {

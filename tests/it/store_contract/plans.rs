@@ -14,8 +14,8 @@ use interlock::domain::notice::address::SlackAccount;
 use interlock::domain::run::State;
 use interlock::store::definitions::Kind;
 use interlock::store::{
-    Conn, StoreError, approvals, audit, definitions, events, host_keys, idempotency, notices, projects, runs, secrets,
-    sessions, sign_in, tokens, users, webhook_tokens,
+    Conn, StoreError, approval_timers, approvals, audit, definitions, events, host_keys, idempotency, notices,
+    projects, runs, secrets, sessions, sign_in, tokens, users, webhook_tokens,
 };
 
 use super::access::{at, key, ops, user};
@@ -96,7 +96,7 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
             }
         }
     }
-    approvals::expired(c, at(0), 9)?;
+    approval_timers::due(c, at(0), 9)?;
     for source in [None, Some("api")] {
         for after in [None, Some((at(0), EventId::new(id)))] {
             events::list(c, &ops(), source, after, 9)?;

@@ -1,0 +1,9 @@
+//! Requests for signatures over their whole life, through the doors that people use.
+
+mod documents;
+mod exceptions;
+mod faults;
+mod races;
+mod thread;
+mod timers;
+mod world;
