@@ -7,7 +7,7 @@ use serde_json::json;
 use super::App;
 use super::closing::move_run;
 use super::error::{AppError, AppResult};
-use super::notices::{about_request, about_run};
+use super::notices::about_run;
 use super::planning::key_is_usable;
 use super::record::act;
 use super::rules::ended::tell_rules;
@@ -16,14 +16,14 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
 use crate::domain::moment::Moment;
-use crate::domain::notice::{Audience, NoticeKind};
+use crate::domain::notice::NoticeKind;
 use crate::domain::plan::{Plan, PlannedValue};
 use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
-use crate::store::{Conn, StoreError, blobs, notices, secrets};
+use crate::store::{StoreError, blobs, notices, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
