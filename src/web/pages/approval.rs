@@ -217,9 +217,9 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
         needs_password: stale,
         reason_rule: match (reasons.approve_required, reasons.reject_required) {
             (true, true) => "required",
-            (true, false) => "required to approve",
-            (false, true) => "required to reject",
-            (false, false) => "",
+            (true, false) => "required to approve or push back",
+            (false, true) => "required to push back or reject",
+            (false, false) => "required to push back",
         },
     }
 }
