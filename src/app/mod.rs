@@ -44,6 +44,7 @@ pub mod random;
 pub mod reach;
 pub mod record;
 mod request_timers;
+pub(crate) mod requesting;
 pub mod rules;
 mod run_document;
 pub mod run_list;

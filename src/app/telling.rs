@@ -1,4 +1,4 @@
-//! What people are told of approvals: one notice, written in the transaction of what happened.
+//! What people are told: one notice, written in the transaction of what happened.
 
 use crate::domain::access::{Permit, Principal};
 use crate::domain::ids::{ApprovalId, NoticeId, ProjectName, RunNumber};
@@ -6,6 +6,7 @@ use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::time::Timestamp;
 use crate::store::approvals::ApprovalRecord;
 use crate::store::notices::{self, NewNotice};
+use crate::store::runs::RunRecord;
 use crate::store::{Conn, StoreError};
 
 /// Writes a notice about a request.
@@ -19,6 +20,20 @@ pub(super) fn tell(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     tell_of(c, permit, &request.project, Some((Some(request.id), request.run)), what, actor, words, now)
+}
+
+/// Writes a notice about a run for channels of its project.
+pub(super) fn tell_channels(
+    c: &mut Conn,
+    permit: &Permit,
+    run: &RunRecord,
+    kind: NoticeKind,
+    channels: Vec<String>,
+    words: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let audience = channels.into_iter().map(Audience::Channel).collect();
+    tell_of(c, permit, &run.project, Some((None, run.number)), (kind, audience), None, words, now)
 }
 
 /// Writes a notice that may be about a request and its run.

@@ -7,11 +7,11 @@ use serde_json::json;
 use super::App;
 use super::closing::move_run;
 use super::error::{AppError, AppResult};
-use super::notices::about_run;
 use super::planning::key_is_usable;
 use super::record::act;
 use super::rules::ended::tell_rules;
 use super::standing::may_start;
+use super::telling::tell_channels;
 use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
@@ -23,7 +23,7 @@ use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
 use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
-use crate::store::{StoreError, blobs, notices, secrets};
+use crate::store::{StoreError, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
 pub const LEASE: Seconds = Seconds::new(30);
@@ -136,12 +136,7 @@ impl App {
                 let told = if fits.is_ok() { channels_of(&catalogue, &run, State::Running) } else { Vec::new() };
                 if !told.is_empty() {
                     let words = format!("#{number} {} has started", run.job_path);
-                    notices::add(
-                        c,
-                        &permit,
-                        &about_run(&run.project, number, NoticeKind::General, &told, &words),
-                        now,
-                    )?;
+                    tell_channels(c, &permit, &run, NoticeKind::General, told, &words, now)?;
                 }
                 let action = if fits.is_ok() { "run.started" } else { "run.voided" };
                 let detail = json!({ "digest": digest, "server": owner, "reason": reason });
@@ -277,12 +272,7 @@ impl App {
                 let state = ended.state;
                 let told = channels_of(&catalogue, &run, state);
                 if !told.is_empty() {
-                    notices::add(
-                        c,
-                        &permit,
-                        &about_run(&run.project, number, NoticeKind::RunEnded, &told, &reason),
-                        now,
-                    )?;
+                    tell_channels(c, &permit, &run, NoticeKind::RunEnded, told, &reason, now)?;
                 }
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
                 let entry =

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Environment, GroupName, JobPath, KeyPath, NodeName, ProjectName, UserName};
 use super::time::Timestamp;
+use super::words::words;
 
 /// Who is responsible for an act. Written `user:alice`, `service:pagerduty`, `operator:root`, `system`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,52 +120,30 @@ impl Actor {
     }
 }
 
-macro_rules! permissions {
-    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
-        /// What one can be allowed to do. The words are those of `access.yaml`.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum Permission { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
-
-        impl Permission {
-            /// Every permission.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in `access.yaml`.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the word.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-permissions! {
-    /// See that it is there, its runs and logs.
-    View => "view",
-    /// Ask for a run; needed on the job and on each node.
-    Run => "run",
-    /// Sign for others' runs. Never implied by anything.
-    Approve => "approve",
-    /// Stop runs.
-    Cancel => "cancel",
-    /// Change definitions.
-    Edit => "edit",
-    /// Switch a rule or webhook to live.
-    Promote => "promote",
-    /// Run at once without signatures, to be reviewed afterwards.
-    BreakGlass => "break_glass",
-    /// See which secrets exist.
-    ViewSecretNames => "view_secret_names",
-    /// Let a run use a secret; change it.
-    UseSecret => "use_secret",
-    /// Users, tokens, settings, audit.
-    Administer => "administer",
+words! {
+    /// What one can be allowed to do. The words are those of `access.yaml`.
+    Permission {
+        /// See that it is there, its runs and logs.
+        View => "view",
+        /// Ask for a run; needed on the job and on each node.
+        Run => "run",
+        /// Sign for others' runs. Never implied by anything.
+        Approve => "approve",
+        /// Stop runs.
+        Cancel => "cancel",
+        /// Change definitions.
+        Edit => "edit",
+        /// Switch a rule or webhook to live.
+        Promote => "promote",
+        /// Run at once without signatures, to be reviewed afterwards.
+        BreakGlass => "break_glass",
+        /// See which secrets exist.
+        ViewSecretNames => "view_secret_names",
+        /// Let a run use a secret; change it.
+        UseSecret => "use_secret",
+        /// Users, tokens, settings, audit.
+        Administer => "administer",
+    }
 }
 
 impl Permission {

@@ -36,3 +36,4 @@ pub mod time;
 pub mod wake;
 pub mod walk;
 pub mod webhook;
+pub(crate) mod words;

@@ -253,28 +253,8 @@ pub(super) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
 
 /// One of a fixed set of words, as they stand in a `CHECK` of both migration trees.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $what:literal { $($(#[$vdoc:meta])* $variant:ident => $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-
-        impl $name {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in the database.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the word.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
+    ($(#[$doc:meta])* $name:ident, $what:literal { $($words:tt)+ }) => {
+        $crate::domain::words::words! { $(#[$doc])* $name { $($words)+ } }
         $crate::store::column::reads_text! { $name, $what, Self::parse; }
     };
 }

@@ -11,57 +11,36 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{RoleName, UserName};
+use super::words::words;
 
 pub use retry::{GIVEN_UP_AFTER, next_try};
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
-        /// What happened.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum NoticeKind { $($(#[$doc])* #[serde(rename = $word)] $variant),+ }
-
-        impl NoticeKind {
-            /// Every one of them.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The word in the database, the API and signed webhooks.
-            #[must_use]
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),+ }
-            }
-
-            /// Reads the word.
-            #[must_use]
-            pub fn parse(text: &str) -> Option<Self> {
-                match text { $($word => Some(Self::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// A run waits for signatures.
-    ApprovalAsked => "approval_asked",
-    /// It still waits.
-    ApprovalReminder => "approval_reminder",
-    /// It has waited for too long.
-    ApprovalEscalated => "approval_escalated",
-    /// It was approved, rejected, or nobody signed in time.
-    ApprovalDecided => "approval_decided",
-    /// It was sent back to be amended.
-    ApprovalPushedBack => "approval_pushed_back",
-    /// Its plan no longer stands.
-    ApprovalVoid => "approval_void",
-    /// Somebody ran without waiting for signatures.
-    BreakGlass => "break_glass",
-    /// Somebody lets another person sign for them.
-    Delegated => "delegated",
-    /// A run has ended.
-    RunEnded => "run_ended",
-    /// A rule asks for a person.
-    RuleEscalated => "rule_escalated",
-    /// Anything else, in words.
-    General => "general",
+words! {
+    /// What happened.
+    NoticeKind {
+        /// A run waits for signatures.
+        ApprovalAsked => "approval_asked",
+        /// It still waits.
+        ApprovalReminder => "approval_reminder",
+        /// It has waited for too long.
+        ApprovalEscalated => "approval_escalated",
+        /// It was approved, rejected, or nobody signed in time.
+        ApprovalDecided => "approval_decided",
+        /// It was sent back to be amended.
+        ApprovalPushedBack => "approval_pushed_back",
+        /// Its plan no longer stands.
+        ApprovalVoid => "approval_void",
+        /// Somebody ran without waiting for signatures.
+        BreakGlass => "break_glass",
+        /// Somebody lets another person sign for them.
+        Delegated => "delegated",
+        /// A run has ended.
+        RunEnded => "run_ended",
+        /// A rule asks for a person.
+        RuleEscalated => "rule_escalated",
+        /// Anything else, in words.
+        General => "general",
+    }
 }
 
 impl NoticeKind {
