@@ -13,7 +13,7 @@ use crate::domain::ids::{GroupName, UserName};
 use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
-use crate::store::{sessions, sign_in, users};
+use crate::store::{sessions, sign_in, users, whole};
 
 /// How long a set-up link works.
 pub const SETUP_LINK_LIFE: Seconds = Seconds::new(24 * 3_600);
@@ -258,7 +258,7 @@ impl App {
     /// Access; the database.
     pub async fn accounts(&self, actor: &Actor) -> AppResult<Vec<AccountView>> {
         self.authorize(actor, Permission::Administer, &Resource::System)?;
-        let all = self.db.read(|c| users::list(c, None, 200)).await?;
+        let all = self.db.read(|c| whole(|after, wanted| users::list(c, after, wanted), |u| u.name.clone())).await?;
         Ok(all
             .into_iter()
             .map(|u| AccountView {

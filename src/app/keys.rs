@@ -10,7 +10,7 @@ use crate::domain::ids::{KeyPath, ProjectName};
 use crate::domain::option::OptionKind;
 use crate::domain::secret::SecretText;
 use crate::domain::time::Timestamp;
-use crate::store::secrets;
+use crate::store::{secrets, whole};
 
 pub use crate::store::secrets::SecretKind;
 
@@ -84,7 +84,7 @@ impl App {
     /// The database.
     pub async fn keys(&self, actor: &Actor) -> AppResult<Vec<KeyView>> {
         let catalogue = self.catalogue().await?;
-        let all = self.db.read(|c| secrets::list(c, None, 200)).await?;
+        let all = self.db.read(|c| whole(|after, wanted| secrets::list(c, after, wanted), |k| k.path.clone())).await?;
         let visible = all
             .into_iter()
             .filter(|k| !k.deleted)

@@ -11,7 +11,7 @@ use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
-use crate::store::{tokens, users};
+use crate::store::{tokens, users, whole};
 
 /// How long a token lives when nobody says otherwise.
 pub const DEFAULT_LIFE: Seconds = Seconds::new(30 * 86_400);
@@ -98,7 +98,15 @@ impl App {
     /// Access; the database.
     pub async fn tokens_of(&self, actor: &Actor) -> AppResult<Vec<TokenView>> {
         let principal = actor.principal.clone();
-        let found = self.db.read(move |c| tokens::list(c, Some(&principal), None, 200)).await?;
+        let found = self
+            .db
+            .read(move |c| {
+                let piece = |after: Option<&(Timestamp, String)>, wanted| {
+                    tokens::list(c, Some(&principal), after.cloned(), wanted)
+                };
+                whole(piece, |t| (t.created_at, t.id.clone()))
+            })
+            .await?;
         Ok(found.into_iter().map(view).collect())
     }
 

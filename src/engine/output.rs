@@ -149,7 +149,7 @@ impl Pipes {
                     line: Vec::new(),
                     at: begin,
                 });
-                let pieces = pipe.masked.push(&bytes);
+                let pieces = pipe.masked.push_whole(bytes);
                 pipe.cut(pieces, &mut taken);
                 lines.extend(Some(taken).filter(|taken| !taken.ends.is_empty()));
             }

@@ -17,6 +17,9 @@ pub(super) struct Frames {
     pending: Vec<u8>,
 }
 
+/// What every frame begins with.
+const RS: u8 = 0x1e;
+
 /// Frames are short; a longer one is output.
 const LONGEST: usize = 256;
 
@@ -27,6 +30,10 @@ impl Frames {
 
     /// Takes the next bytes; keeps back what may be the beginning of a frame.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Item> {
+        // Nearly all output is nothing but output.
+        if self.pending.is_empty() && !bytes.is_empty() && memchr::memchr(RS, bytes).is_none() {
+            return vec![Item::Bytes(bytes.to_vec())];
+        }
         self.pending.extend_from_slice(bytes);
         let mut items = Vec::new();
         while let Some(at) = memchr::memmem::find(&self.pending, &self.marker) {

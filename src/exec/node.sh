@@ -17,8 +17,8 @@
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
 # where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
 # output as it comes: most steps are over before anybody would want to see it, and need no process that looks for it.
-# After `exit` a line `kept` says that the server has all of it: the output goes then, and the mark that the ticket was
-# used stays for two days. One step in 16 removes older ones, and steps that no server has asked about for a month.
+# After `exit` a line `kept` says that the server has all of it: then everything goes but `rc`, the mark that the ticket was
+# used, which stays for two days. One step in 256 removes older ones, and steps that no server has asked about for a month.
 #
 # `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
 # begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
@@ -30,8 +30,8 @@
 # it ends by itself between two copies.
 #
 # In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
-# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over), `stopped` (by request), `done` (the
-# server has it all).
+# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over; a second line is the fence of the
+# server that has it all), `stopped` (by request).
 unset IFS; trap : HUP INT TERM; trap "" PIPE;
 set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
 il_take() { il_id=$1; il_fence=$2; il_grace=$3; il_out=${4:-}; il_err=${5:-}; il_age=${6:-}; il_limit=${7:-};
@@ -42,7 +42,7 @@ il_refuse() { il_say refused "$1"; exit 0; };
 il_born() { il_t=-;
 if { IFS= read -r il_l < "/proc/$1/stat"; } 2>/dev/null; then set -- ${il_l##*) }; il_t=${20}; [ "$1" != Z ];
 else ! [ -r "/proc/$$/stat" ] && kill -s 0 "$1" 2>/dev/null; fi; };
-il_hold() { il_c=0; { read -r il_c < "$il_dir/fence"; } 2>/dev/null;
+il_hold() { il_c=0; { read -r il_c < "$il_dir/fence" || { read -r il_c; read -r il_c; } < "$il_dir/rc"; } 2>/dev/null;
 if [ "${il_c:-0}" -gt "$il_fence" ]; then return 1; fi; { echo "$il_fence" > "$il_dir/fence"; } 2>/dev/null; return 0; };
 il_close() { set -C; { echo "closed - - end" > "$il_dir/begin"; } 2>/dev/null; set +C; };
 il_wink() { if sleep 0.1 2>/dev/null; then il_left=$((il_left - 1)); else sleep 1; il_left=$((il_left - 10)); fi; };
@@ -83,7 +83,7 @@ if il_each; then il_end_all; il_say "$il_word"; exit 0; fi;
 umask 077; mkdir "$il_home" 2>/dev/null; mkdir "$il_dir" 2>/dev/null;
 fi;
 if ! il_hold; then il_say fenced; exit 0; fi;
-il_close; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
+if ! [ -f "$il_dir/rc" ]; then il_close; fi; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
 if [ "$il_c" = closed ] || ! [ -d "$il_dir" ]; then il_say never; exit 0; fi;
 il_left=100;
 until { read -r il_job il_start il_v < "$il_dir/pid" && [ "$il_v" = end ]; } 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
@@ -105,11 +105,13 @@ elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
 elif [ -n "$il_more" ]; then il_more=;
 else return 0; fi;
 { printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
-il_tidy() { find "$il_home" "(" -name done -mtime +2 -o -name rc -mtime +30 ")" -print | while IFS= read -r il_v; do rm -rf "${il_v%/*}"; done; };
+il_tidy() { for il_c in 30 2; do
+find "$il_home" "${TMPDIR:-/tmp}"/.interlock-* -name rc -mtime "+$il_c" -print | while IFS= read -r il_v; do
+il_v=${il_v%/*}; if [ "$il_c" = 30 ] || ! [ -e "$il_v/out" ]; then rm -rf "$il_v"; fi; done; done; };
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
-while read -r il_v; do if [ "$il_v" = kept ]; then printf "" > "$il_dir/done"; case $il_id in 0*) il_tidy;; esac; cd "$il_dir"
-&& exec rm -rf in out err script pid rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
+while read -r il_v; do if [ "$il_v" = kept ]; then printf "\n%s\n" "$il_fence" >> "$il_dir/rc"; case $il_id in 00*) il_tidy;; esac; cd "$il_dir"
+&& exec rm -rf begin fence in out err script pid rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;

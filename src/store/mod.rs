@@ -54,6 +54,6 @@ pub use connection::Conn;
 pub use db::{Db, Options};
 pub use error::StoreError;
 pub use mark::Mark;
-pub use page::MAX_LIMIT;
+pub use page::{MAX_LIMIT, whole};
 pub use root_key::RootKey;
 pub use vault::Vault;

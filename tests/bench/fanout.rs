@@ -60,6 +60,7 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         let mut busy = Duration::ZERO;
         // In turn, so that whatever else the machine does slows both.
         for _ in 0..WARM {
+            settle();
             let before = server.cpu();
             own.warm.push(api.run(&job));
             busy += server.cpu() - before;
@@ -71,6 +72,11 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         runtime.block_on(async { join_all(sessions.into_iter().map(Session::close)).await });
         row("Interlock, request to `succeeded`, all recorded", &own);
         println!("  processor time of the server in a warm run {:>31.1} ms", busy.as_secs_f64() * 1e3 / WARM as f64);
+        let mut hurried = Figures::default();
+        for _ in 0..WARM {
+            hurried.warm.push(api.run(&job));
+        }
+        row("  one run right after the other", &hurried);
         row("bare loop over the openssh crate, native-mux", &bare);
         println!("  warm, beside the bare loop {:>47.1} times", median(&own.warm) / median(&bare.warm));
         if with_peers {
@@ -122,9 +128,24 @@ async fn everywhere(sessions: &[Session]) {
     join_all(sessions.iter().map(one)).await;
 }
 
-/// Lets the nodes tidy up after a run, so that it does not count against what is measured next.
+/// Waits until the machine has nothing to do any more, so that what a run leaves to be done afterwards does not count
+/// against what is measured next; at most three seconds.
 fn settle() {
-    crate::pause(Duration::from_millis(300));
+    let idle = || {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks: Vec<u64> =
+            text.lines().next().unwrap_or_default().split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        (ticks.get(3).copied().unwrap_or(0), ticks.iter().sum::<u64>())
+    };
+    let (began, mut quiet) = (Instant::now(), 0);
+    let mut before = idle();
+    while quiet < 2 && began.elapsed() < Duration::from_secs(3) {
+        crate::pause(Duration::from_millis(100));
+        let now = idle();
+        let (idle, all) = (now.0 - before.0, now.1 - before.1);
+        quiet = if idle * 10 >= all * 9 { quiet + 1 } else { 0 };
+        before = now;
+    }
 }
 
 fn row(name: &str, figures: &Figures) {

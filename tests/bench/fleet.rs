@@ -143,8 +143,10 @@ fn account(name: &str) -> Result<(), String> {
         run(Command::new("useradd").args(["-m", "-s", "/bin/sh", name]))?;
         run(Command::new("usermod").args(["-p", "*", name]))?;
     }
+    let home = format!("/home/{name}");
+    // All nodes share a home here, where each would have one; what earlier benchmarks left in it belongs to none of them.
+    run(Command::new("rm").arg("-rf").arg(format!("{home}/.interlock")))?;
     if name == BARE_ACCOUNT {
-        let home = format!("/home/{name}");
         run(Command::new("chown").args(["root:", &home]))?;
         run(Command::new("chmod").args(["755", &home]))?;
     }

@@ -162,7 +162,9 @@ async fn a_node_out_of_reach_for_too_long_is_unknown_and_a_later_look_finds_the_
     let (ended, whole) = run(&impatient, &target, &step, CancelSignal::never(), |_| {}).await;
     assert_eq!((ended.outcome, whole.out, whole.err), (StepOutcome::Exited(4), out, err));
     ended.receipt.give().await;
-    assert!(place("ilk-bash", &step).join("done").exists() && !place("ilk-bash", &step).join("out").exists());
+    // Then only the mark that the ticket was used stays.
+    let left = std::fs::read_dir(place("ilk-bash", &step)).unwrap().map(|e| e.unwrap().file_name());
+    assert_eq!(left.collect::<Vec<_>>(), ["rc"]);
     assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
     // A server that was left behind is not heard, and the ticket is used up for good.
     step.fence = 1;
@@ -404,11 +406,12 @@ async fn old_marks_are_tidied_away() {
         assert!(touched.success());
         folder
     };
-    let (old, recent) = (make("old", "done", "4 days ago"), make("recent", "done", "1 day ago"));
+    let (old, recent) = (make("old", "rc", "4 days ago"), make("recent", "rc", "1 day ago"));
     let (forgotten, waiting) = (make("forgotten", "rc", "40 days ago"), make("waiting", "rc", "4 days ago"));
+    std::fs::write(waiting.join("out"), "not asked for yet").unwrap();
     assert!(Command::new("chown").args(["-R", "ilk-fish:"]).arg(base).status().unwrap().success());
     let mut step = request("exit 0");
-    let ticket = format!("0{}", &step.ticket.as_str()[1..]);
+    let ticket = format!("00{}", &step.ticket.as_str()[2..]);
     step.ticket = interlock::domain::ids::Ticket::parse(&ticket).unwrap();
     let (ended, _) = run(&executor, &target, &step, CancelSignal::never(), |_| {}).await;
     assert_eq!(ended.outcome, StepOutcome::Exited(0));

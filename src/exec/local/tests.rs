@@ -111,7 +111,7 @@ async fn streams_stay_apart_and_the_directory_goes() {
         assert_eq!((lines[0], lines[2]), ("out", "0"));
         // The mark that the ticket was used stays, what the step wrote goes.
         let place = std::path::Path::new(lines[1]);
-        assert!(lines[1].starts_with("/root/.interlock/") && place.join("done").exists(), "{text}");
+        assert!(lines[1].starts_with("/root/.interlock/") && place.join("rc").exists(), "{text}");
         assert!(!place.join("out").exists() && !place.join("script").exists());
         assert_eq!(err, b"err");
     }

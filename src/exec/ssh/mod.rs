@@ -75,8 +75,10 @@ impl Executor for SshExecutor {
         cancel: CancelSignal,
     ) -> BoxFuture<'a, Ended> {
         async move {
+            let under_way = self.pool.begin();
             let shell = NodeShell { pool: self.pool.clone(), target };
             let mut ended = step::run(&shell, request, output, cancel, self.patience).await;
+            drop(under_way);
             let keep = ready::keep(&self.pool, target);
             // Nobody has to wait for it.
             ended.receipt = ended.receipt.and_then(async { drop(tokio::spawn(keep)) }.boxed());
@@ -102,7 +104,7 @@ impl NodeShell<'_> {
 impl Shell for NodeShell<'_> {
     fn open(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         async {
-            if let Some(session) = self.pool.ready(self.target) {
+            if let Some(session) = self.pool.ready(self.target).await {
                 return Ok(session);
             }
             match self.try_open(Trust::Blind).await {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use openssh::{ControlPersist, KnownHosts, SessionBuilder};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::agent::Agent;
@@ -28,6 +29,8 @@ const IDLE: Duration = Duration::from_secs(120);
 const REFUSALS: u32 = 2;
 /// For this long.
 const COOL_DOWN: Duration = Duration::from_secs(300);
+/// More steps at once than these leave no processor time to spare.
+const FEW: usize = 4;
 
 /// All masters of a process.
 #[derive(Debug)]
@@ -36,6 +39,17 @@ pub(super) struct Pool {
     places: Mutex<HashMap<Digest, Arc<Place>>>,
     agents: tokio::sync::Mutex<HashMap<Digest, Weak<Agent>>>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    under_way: AtomicUsize,
+    opening: Semaphore,
+}
+
+/// A step under way on some node.
+pub(super) struct UnderWay(Arc<Pool>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Where a master is, or will be.
@@ -62,7 +76,6 @@ pub(super) struct Master {
 
 /// A master that nothing runs over, and the right to one session on it.
 pub(super) struct Idle {
-    pub(super) place: Arc<Place>,
     pub(super) master: Arc<Master>,
     pub(super) permit: OwnedSemaphorePermit,
 }
@@ -74,6 +87,18 @@ pub(super) enum Trust {
     Blind,
     /// It is asked first.
     Checked,
+}
+
+impl Place {
+    /// Its master, when nothing runs over it.
+    pub(super) fn idle(&self) -> Option<Idle> {
+        if self.sessions.available_permits() < SESSIONS {
+            return None;
+        }
+        let master = self.inner.try_lock().ok()?.master.clone()?;
+        let permit = self.sessions.clone().try_acquire_owned().ok()?;
+        Some(Idle { master, permit })
+    }
 }
 
 impl Master {
@@ -110,6 +135,8 @@ impl Pool {
             places: Mutex::default(),
             agents: tokio::sync::Mutex::default(),
             hosts: Mutex::default(),
+            under_way: AtomicUsize::new(0),
+            opening: Semaphore::new(FEW),
         })
     }
 
@@ -126,22 +153,37 @@ impl Pool {
         Ok((self.master(&place, target, trust).await?, permit))
     }
 
-    /// The shell that was kept ready.
-    pub(super) fn ready(&self, target: &Target) -> Option<Session> {
-        self.place(target).ready.take()
+    /// Counts a step as under way until what it gives is dropped.
+    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(self.clone())
     }
 
-    /// The target's master, when nothing runs over it. A shell that is kept there goes: a step that ended since then may
-    /// have changed what it saw.
-    pub(super) fn idle(&self, target: &Target) -> Option<Idle> {
-        let place = lock(&self.places).get(&config::identity(target))?.clone();
-        drop(place.ready.take());
-        if place.sessions.available_permits() < SESSIONS {
-            return None;
+    /// Whether so many steps are under way that whatever is not needed yet would only be in their way.
+    pub(super) fn crowded(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > FEW
+    }
+
+    /// The shell that is kept ready, or about to be.
+    pub(super) async fn ready(&self, target: &Target) -> Option<Session> {
+        self.known(target)?.ready.take().await
+    }
+
+    /// Lets go of the shell that is kept ready.
+    pub(super) fn vacate(&self, target: &Target) {
+        if let Some(place) = self.known(target) {
+            drop(place.ready.vacate());
         }
-        let master = place.inner.try_lock().ok()?.master.clone()?;
-        let permit = place.sessions.clone().try_acquire_owned().ok()?;
-        Some(Idle { place, master, permit })
+    }
+
+    /// Waits for the turn to open a shell that nobody waits for.
+    pub(super) async fn turn_to_open(&self) -> Option<SemaphorePermit<'_>> {
+        self.opening.acquire().await.ok()
+    }
+
+    /// Where the target's master is, when there was one.
+    pub(super) fn known(&self, target: &Target) -> Option<Arc<Place>> {
+        lock(&self.places).get(&config::identity(target)).cloned()
     }
 
     /// A living master, beside the limit: for stopping steps.
@@ -153,7 +195,7 @@ impl Pool {
     pub(super) async fn close(&self) {
         let places: Vec<Arc<Place>> = lock(&self.places).drain().map(|(_, place)| place).collect();
         for place in places {
-            drop(place.ready.take());
+            drop(place.ready.take().await);
             let master = place.inner.lock().await.master.take();
             if let Some(session) = master.and_then(|m| lock(&m.session).take()).and_then(Arc::into_inner) {
                 // It is ending anyway; one that is gone already is as good.

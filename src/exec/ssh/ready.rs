@@ -1,11 +1,13 @@
 //! One shell kept ready on each warm connection, so that a step does not wait until the account's login shell has started.
 //!
 //! It is opened once nothing runs over the connection any more, so it has seen everything that steps before it left
-//! behind, and let go of before it is old. The node's program in it has said hello and waits for a step.
+//! behind, and let go of before it is old. The node's program in it has said hello and waits for a step. A step that comes
+//! while it is being opened waits for it: opening another one would only slow both down.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::pool::Pool;
@@ -17,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A shell that is older may not know what has changed on its node.
 const OLDEST: Duration = Duration::from_secs(60);
 
-/// Where it is kept.
+/// Where it is kept; locked while it is being opened.
 #[derive(Default)]
 pub(super) struct Ready(Mutex<Option<(Instant, Session)>>);
 
@@ -28,35 +30,66 @@ impl std::fmt::Debug for Ready {
 }
 
 impl Ready {
-    /// The shell, if there is one.
-    pub(super) fn take(&self) -> Option<Session> {
-        self.slot().take().map(|(_, session)| session)
+    /// The shell, if there is one or one is being opened.
+    pub(super) async fn take(&self) -> Option<Session> {
+        self.0.lock().await.take().map(|(_, session)| session)
     }
 
-    fn slot(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Session)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The place for a new shell, without the one that was there; none while one is being opened.
+    pub(super) fn vacate(&self) -> Option<Vacant<'_>> {
+        let mut slot = self.0.try_lock().ok()?;
+        drop(slot.take());
+        Some(Vacant(slot))
+    }
+
+    /// Lets go of the shell that was opened then.
+    async fn let_go(&self, born: Instant) {
+        drop(self.0.lock().await.take_if(|(since, _)| *since == born));
     }
 }
+
+/// The place of a shell that is being opened.
+pub(super) struct Vacant<'p>(MutexGuard<'p, Option<(Instant, Session)>>);
 
 /// Opens a shell on a connection that nothing runs over, and lets go of it when it has become old.
 pub(super) fn keep(pool: &Arc<Pool>, target: &Target) -> impl Future<Output = ()> + Send + 'static {
     let (pool, target) = (Arc::downgrade(pool), target.clone());
     async move {
-        tokio::time::sleep(PAUSE).await;
-        let Some(idle) = pool.upgrade().and_then(|pool| pool.idle(&target)) else { return };
-        // The connection may end at any time; then there is nothing to keep.
-        let Some(session) = idle.master.session() else { return };
-        let Ok(mut session) = super::open(session, Box::new((idle.permit, idle.master))).await else { return };
-        if session.greet().await.is_err() {
-            return;
+        // What is kept there was opened before the step that has just ended.
+        let Some(before) = pool.upgrade() else { return };
+        before.vacate(&target);
+        drop(before);
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            // A run over many nodes would pay for it before its last node is done.
+            match pool.upgrade() {
+                None => return,
+                Some(pool) if pool.crowded() => {}
+                Some(_) => break,
+            }
         }
-        let born = Instant::now();
-        *idle.place.ready.slot() = Some((born, session));
-        let place = Arc::downgrade(&idle.place);
-        drop(idle.place);
+        let Some(pool) = pool.upgrade() else { return };
+        let Some((born, place)) = open(&pool, &target).await else { return };
+        drop(pool);
         tokio::time::sleep(OLDEST).await;
         if let Some(place) = place.upgrade() {
-            drop(place.ready.slot().take_if(|(since, _)| *since == born));
+            place.ready.let_go(born).await;
         }
     }
+}
+
+/// Opens it, when its turn comes and still nothing runs; when that was, and where it is.
+async fn open(pool: &Pool, target: &Target) -> Option<(Instant, std::sync::Weak<super::pool::Place>)> {
+    let _turn = pool.turn_to_open().await?;
+    let place = pool.known(target)?;
+    let mut vacant = place.ready.vacate()?;
+    let idle = place.idle()?;
+    // The connection may end at any time; then there is nothing to keep.
+    let session = idle.master.session()?;
+    let mut session = super::open(session, Box::new((idle.permit, idle.master))).await.ok()?;
+    session.greet().await.ok()?;
+    let born = Instant::now();
+    *vacant.0 = Some((born, session));
+    drop(vacant);
+    Some((born, Arc::downgrade(&place)))
 }
