@@ -24,6 +24,7 @@ pub mod editing;
 pub mod error;
 pub mod events;
 pub mod folded;
+pub mod frozen;
 pub mod health;
 pub mod hooks;
 pub mod hooks_view;

@@ -12,7 +12,7 @@ use super::permit;
 use super::schema::break_glass;
 use crate::domain::access::Permit;
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobPath, ProjectName, RunNumber, UserName};
+use crate::domain::ids::{FreezeName, JobPath, ProjectName, RunNumber, UserName};
 use crate::domain::time::Timestamp;
 
 /// A run that did not wait.
@@ -50,6 +50,9 @@ pub struct BreakGlassRecord {
     pub reviewed_at: Option<Timestamp>,
     /// What they said.
     pub note: Option<String>,
+    /// The change freezes that were on and did not hold it back.
+    #[diesel(deserialize_as = Json<Vec<FreezeName>>)]
+    pub freezes: Vec<FreezeName>,
 }
 
 /// Notes a run that does not wait.
@@ -69,6 +72,7 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &BreakGlassRecord) -> Result<(
         break_glass::reason.eq(&new.reason),
         break_glass::created_at.eq(stamp(new.created_at)),
         break_glass::review_by.eq(stamp(new.review_by)),
+        break_glass::freezes.eq(json(&new.freezes)?),
     );
     diesel::insert_into(break_glass::table).values(row).execute(c)?;
     Ok(())

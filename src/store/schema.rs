@@ -259,6 +259,7 @@ diesel::table! {
         reviewed_by -> Nullable<Text>,
         reviewed_at -> Nullable<Timestamp>,
         note -> Nullable<Text>,
+        freezes -> Text,
     }
 }
 

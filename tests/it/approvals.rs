@@ -3,6 +3,7 @@
 mod documents;
 mod exceptions;
 mod faults;
+mod freezes;
 mod races;
 mod thread;
 mod timers;

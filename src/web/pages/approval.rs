@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::approval_thread::{self, AgainPart, Amended, DangerLine, DiffLine, Signed, ThreadRow, diff_lines, signed};
 use super::approvals::missing;
-use super::{plan, words};
+use super::{freezes, plan, words};
 use crate::app::App;
 use crate::app::approvals::{ApprovalDetail, Decision};
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
@@ -65,6 +65,7 @@ struct ApprovalPage {
     chrome: Chrome,
     a: Facts,
     message: Option<String>,
+    freezes_html: String,
     plan_html: String,
     reason: String,
     reason_error: Option<String>,
@@ -153,6 +154,7 @@ async fn show(
     let page = ApprovalPage {
         a,
         message: refusal.map(|r| r.message.clone()),
+        freezes_html: freezes::met(&detail.plan.freezes, call.app.clock().now()),
         plan_html: plan::html(&detail.plan),
         reason: reason.to_owned(),
         reason_error,

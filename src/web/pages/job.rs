@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::job_form::Typed;
 use super::plan::StepText;
-use super::{job_form, runs_table, words};
+use super::{freezes, job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::idempotency::{KeptAnswer, Keyed};
@@ -51,6 +51,7 @@ struct JobPage {
     chrome: Chrome,
     job: JobFacts,
     message: Option<String>,
+    freezes_html: String,
     form_html: String,
     steps: Vec<StepText>,
     runs: Option<String>,
@@ -172,6 +173,7 @@ async fn show(
     let page = JobPage {
         job: JobFacts { pinned: pinned(call, view).await?, ..facts(call, view) },
         message,
+        freezes_html: freezes::met(&view.freezes, now),
         form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
         runs: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },

@@ -13,6 +13,7 @@ pub mod diff;
 pub mod editor;
 pub mod events;
 pub mod find;
+mod freezes;
 pub mod health;
 pub mod history;
 pub mod home;
