@@ -151,7 +151,7 @@ fn asker(catalogue: &Catalogue, actor: &Actor, project: &ProjectName, right: Per
     }
 }
 
-fn may_review(
+pub(super) fn may_review(
     c: &mut Conn,
     catalogue: &Catalogue,
     actor: &Actor,
@@ -210,6 +210,7 @@ pub(super) fn noted(
         reviewed_by: None,
         reviewed_at: None,
         note: None,
+        remind_at: Some(review_by),
         freezes: plan.freezes.iter().map(|f| f.name.clone()).collect(),
     }
 }

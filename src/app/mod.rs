@@ -46,6 +46,7 @@ pub mod reach;
 pub mod record;
 mod request_timers;
 pub(crate) mod requesting;
+mod review_timers;
 pub mod rules;
 mod run_document;
 pub mod run_list;

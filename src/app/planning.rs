@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
@@ -85,6 +87,7 @@ impl App {
                 "This job is disabled. Its definition says `enabled: false`.",
             ));
         }
+        not_past(request.start_at, self.clock.now())?;
         may_run_on(&catalogue, project, actor, &nodes)?;
         reaches(project, &request.origin, &nodes)?;
         let values = check_values(&catalogue, project, &job, actor, &with_reason(&job, request))?;
@@ -187,6 +190,17 @@ impl App {
     pub(crate) async fn fingerprints(&self, project: &ProjectName) -> AppResult<Vec<host_keys::HostKeyRecord>> {
         let project = project.clone();
         Ok(self.db.read(move |c| host_keys::list(c, &project)).await?)
+    }
+}
+
+/// Refuses a planned start whose minute is over.
+fn not_past(start_at: Option<Timestamp>, now: Timestamp) -> AppResult<()> {
+    match start_at {
+        Some(at) if at + TimeDelta::minutes(1) <= now => {
+            let message = format!("The planned start, {}, is over already.", at.format("%Y-%m-%d %H:%M UTC"));
+            Err(field("run_at", "past", message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -260,6 +260,7 @@ diesel::table! {
         reviewed_at -> Nullable<Timestamp>,
         note -> Nullable<Text>,
         freezes -> Text,
+        remind_at -> Nullable<Timestamp>,
     }
 }
 

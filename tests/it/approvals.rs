@@ -7,4 +7,5 @@ mod freezes;
 mod races;
 mod thread;
 mod timers;
+mod told;
 mod world;

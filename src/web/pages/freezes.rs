@@ -29,7 +29,7 @@ struct Freezes {
 }
 
 /// The freezes that one run meets.
-pub fn met(freezes: &[MetFreeze], now: Timestamp) -> String {
+pub(super) fn met(freezes: &[MetFreeze], now: Timestamp) -> String {
     let one = |f: &MetFreeze| Freeze {
         name: f.name.to_string(),
         iso: Moment::new(f.until, now).iso,
@@ -43,7 +43,7 @@ pub fn met(freezes: &[MetFreeze], now: Timestamp) -> String {
 }
 
 /// The freezes that are on now and cover a job that the caller may see.
-pub async fn on_now(call: &Call) -> AppResult<String> {
+pub(super) async fn on_now(call: &Call) -> AppResult<String> {
     let now = call.app.clock().now();
     let one = |f: FreezeNow| Freeze {
         name: format!("{} of {}", f.name, f.project),

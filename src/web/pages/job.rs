@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::job_form::Typed;
 use super::plan::StepText;
+use super::start_at::TypedStart;
 use super::{freezes, job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
@@ -80,6 +81,18 @@ pub async fn run(call: Call) -> Answer {
         reason: call.form.text("reason").unwrap_or_default().to_owned(),
         nodes: nodes.clone(),
         replaces: call.form.text("replaces").and_then(|id| ApprovalId::parse(id).ok()),
+        start: TypedStart {
+            at: call.form.text("run_at").unwrap_or_default().to_owned(),
+            zone: call.form.text("time_zone").unwrap_or_default().to_owned(),
+        },
+    };
+    let start_at = match typed.start.read() {
+        Ok(start_at) => start_at,
+        Err(AppError::Refused(refusal)) => {
+            let view = call.app.browse_job(call.actor()?, &project, &job).await?;
+            return show(&call, &view, &typed, Some(&refusal), status_of(&refusal)).await;
+        }
+        Err(fault) => return Err(fault),
     };
     let request = RunRequest {
         project: project.clone(),
@@ -88,7 +101,7 @@ pub async fn run(call: Call) -> Answer {
         reason: typed.reason.clone(),
         nodes,
         node_filter: None,
-        start_at: None,
+        start_at,
         origin: Origin::Button,
         dry_run: false,
     };
@@ -151,6 +164,7 @@ async fn same_again(call: &Call, view: &JobView) -> AppResult<Typed> {
         reason: earlier.run.reason,
         nodes: Some(earlier.plan.nodes.iter().map(|n| n.name.to_string()).collect()),
         replaces: call.query("replaces").and_then(|id| ApprovalId::parse(&id).ok()),
+        start: TypedStart::default(),
     })
 }
 

@@ -39,6 +39,7 @@ pub mod runs_table;
 pub mod settings;
 pub mod setup;
 pub mod sign_in;
+mod start_at;
 pub mod verdict;
 pub mod webhooks;
 pub mod words;
