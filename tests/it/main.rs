@@ -23,6 +23,7 @@ mod kill_points;
 mod lifecycle;
 mod lists;
 mod lost_database;
+mod mail;
 mod nodes;
 mod notices;
 mod policy_matrix;
