@@ -19,6 +19,7 @@ mod full_disk;
 mod harness;
 mod hostile;
 mod intake;
+mod kill_notices;
 mod kill_points;
 mod lifecycle;
 mod lists;
