@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use interlock::store::{Conn, StoreError};
+use tokio::runtime::Handle;
 
 use super::databases::both;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 type Columns = BTreeMap<(String, String), (String, bool)>;
 
@@ -103,5 +109,32 @@ async fn a_database_opens_again_and_one_of_a_later_version_does_not() {
         fresh.db.write(move |c| Ok::<_, StoreError>(c.batch_execute(later)?)).await.unwrap();
         let refused = Db::open(&fresh.url, &Options::default()).unwrap_err();
         assert!(refused.to_string().contains("29990101000000"), "{}: {refused}", fresh.name);
+    }
+}
+
+/// Takes every version back, the newest first, lets somebody look, and brings them again; how many there were.
+fn down_and_up<C, DB>(mut c: C, source: fn() -> EmbeddedMigrations, look: &dyn Fn()) -> (usize, usize)
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    let taken = c.revert_all_migrations(source()).unwrap().len();
+    look();
+    (taken, c.run_pending_migrations(source()).unwrap().len())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_can_be_taken_back_and_brought_again() {
+    let described = described();
+    for fresh in both() {
+        let now = || tokio::task::block_in_place(|| Handle::current().block_on(fresh.db.read(found))).unwrap();
+        let look = || assert!(now().is_empty(), "{}: {:?}", fresh.name, now());
+        let (taken, brought) = match fresh.url.strip_prefix("sqlite:") {
+            Some(path) => down_and_up(SqliteConnection::establish(path).unwrap(), || SQLITE, &look),
+            None => down_and_up(PgConnection::establish(&fresh.url).unwrap(), || POSTGRES, &look),
+        };
+        assert!(taken > 15 && brought == taken, "{}: {taken}, {brought}", fresh.name);
+        assert_eq!(now(), described, "{}", fresh.name);
     }
 }
