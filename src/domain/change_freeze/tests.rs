@@ -92,7 +92,9 @@ fn a_plan_names_what_it_was_made_under_and_no_other_freeze_is_on() {
     assert!(stand(std::slice::from_ref(&met), std::slice::from_ref(&one)).is_ok());
     let role = RoleName::parse("boss").unwrap();
     let other = ChangeFreeze { need: vec![Need { role, count: 1, when: None }], ..one };
-    assert!(stand(std::slice::from_ref(&met), &[other.clone()]).unwrap_err().contains("`quiet` was changed"));
+    assert!(
+        stand(std::slice::from_ref(&met), std::slice::from_ref(&other)).unwrap_err().contains("`quiet` was changed")
+    );
     let now = MetFreeze::of(&other, met.until, other.need.clone());
     assert!(!now.is_shut() && new_ones(&[met], &[now]).is_some());
 }

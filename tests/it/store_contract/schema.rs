@@ -7,7 +7,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use interlock::store::{Conn, StoreError};
-use tokio::runtime::Handle;
 
 use super::databases::both;
 
@@ -112,29 +111,43 @@ async fn a_database_opens_again_and_one_of_a_later_version_does_not() {
     }
 }
 
-/// Takes every version back, the newest first, lets somebody look, and brings them again; how many there were.
-fn down_and_up<C, DB>(mut c: C, source: fn() -> EmbeddedMigrations, look: &dyn Fn()) -> (usize, usize)
+/// Takes every version back, the newest first; how many there were.
+fn down<C, DB>(mut c: C, source: EmbeddedMigrations) -> usize
 where
     C: MigrationHarness<DB>,
     DB: diesel::backend::Backend,
     EmbeddedMigrations: MigrationSource<DB>,
 {
-    let taken = c.revert_all_migrations(source()).unwrap().len();
-    look();
-    (taken, c.run_pending_migrations(source()).unwrap().len())
+    c.revert_all_migrations(source).unwrap().len()
+}
+
+/// Brings every version that is not there; how many there were.
+fn up<C, DB>(mut c: C, source: EmbeddedMigrations) -> usize
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    c.run_pending_migrations(source).unwrap().len()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_version_can_be_taken_back_and_brought_again() {
     let described = described();
+    let sqlite = |path: &str| SqliteConnection::establish(path).unwrap();
+    let postgres = |url: &str| PgConnection::establish(url).unwrap();
     for fresh in both() {
-        let now = || tokio::task::block_in_place(|| Handle::current().block_on(fresh.db.read(found))).unwrap();
-        let look = || assert!(now().is_empty(), "{}: {:?}", fresh.name, now());
-        let (taken, brought) = match fresh.url.strip_prefix("sqlite:") {
-            Some(path) => down_and_up(SqliteConnection::establish(path).unwrap(), || SQLITE, &look),
-            None => down_and_up(PgConnection::establish(&fresh.url).unwrap(), || POSTGRES, &look),
+        let taken = match fresh.url.strip_prefix("sqlite:") {
+            Some(path) => down(sqlite(path), SQLITE),
+            None => down(postgres(&fresh.url), POSTGRES),
         };
-        assert!(taken > 15 && brought == taken, "{}: {taken}, {brought}", fresh.name);
-        assert_eq!(now(), described, "{}", fresh.name);
+        let left = fresh.db.read(found).await.unwrap();
+        assert!(taken > 15 && left.is_empty(), "{}: {taken}, {left:?}", fresh.name);
+        let brought = match fresh.url.strip_prefix("sqlite:") {
+            Some(path) => up(sqlite(path), SQLITE),
+            None => up(postgres(&fresh.url), POSTGRES),
+        };
+        assert_eq!(brought, taken, "{}", fresh.name);
+        assert_eq!(fresh.db.read(found).await.unwrap(), described, "{}", fresh.name);
     }
 }
