@@ -118,6 +118,14 @@
     });
   }
 
+  // A planned start is typed on the clock of this browser, which the page names.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  for (const field of $$("[data-zone]")) {
+    if (!zone) break;
+    field.value = zone;
+    for (const name of $$("[data-zone-name]", field.closest(".field"))) name.textContent = zone;
+  }
+
   // A button that is pressed twice asks once.
   for (const form of $$("form[data-once]")) {
     form.addEventListener("submit", (event) => {

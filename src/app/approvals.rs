@@ -5,14 +5,14 @@ use super::asking_again::thread_of;
 use super::delegating::{Delegation, holding_for};
 use super::error::{AppError, AppResult};
 use super::planning::job_of;
-use super::signers::{Weighed, signer, weigh};
+use super::signers::{Weighed, actor_of, signer, weigh};
 use crate::domain::access::{Actor, Permission, Principal};
 use crate::domain::approval::{
     self, ApprovalPolicy, DecisionRefused, Event, MissingSignature, Need, Refused, Request, RequestState, Signer,
     Verdict,
 };
 use crate::domain::digest::Digest;
-use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RunNumber};
+use crate::domain::ids::{ApprovalId, Environment, JobPath, ProjectName, RoleName, RunNumber, UserName};
 use crate::domain::plan::Plan;
 use crate::domain::plan::difference::{Change, difference as difference_of};
 use crate::domain::time::Timestamp;
@@ -101,10 +101,21 @@ pub struct ApprovalDetail {
     pub amended: Option<(RunNumber, Vec<Change>)>,
     /// The other requests of the thread, the first one first.
     pub thread: Vec<Earlier>,
+    /// Who could bring it on with their signature now; empty unless it is pending.
+    pub could_sign: Vec<CouldSign>,
     /// Who lets whom sign for them now, for the lines of this request.
     pub delegations: Vec<Delegation>,
     /// Why the one who asks may not decide; `None` when they may.
     pub refusal: Option<DecisionRefused>,
+}
+
+/// Somebody who could sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CouldSign {
+    /// Who.
+    pub user: UserName,
+    /// The missing roles that they hold.
+    pub roles: Vec<RoleName>,
 }
 
 /// What a signer sends.
@@ -152,6 +163,7 @@ impl App {
                 Some((run, difference_of(&old, &plan)))
             }
         };
+        let could_sign = self.could_sign(&weighed).await?;
         let refusal = would_approve(&weighed.request, &signer, self.clock.now()).err();
         Ok(ApprovalDetail {
             view: self.view(&weighed, &signer),
@@ -161,9 +173,26 @@ impl App {
             difference,
             amended,
             thread,
+            could_sign,
             delegations,
             refusal,
         })
+    }
+
+    async fn could_sign(&self, weighed: &Weighed) -> AppResult<Vec<CouldSign>> {
+        if weighed.record.state != RequestState::Pending {
+            return Ok(Vec::new());
+        }
+        let (catalogue, now) = (self.known(), self.clock.now());
+        let missing = approval::missing(&weighed.record.need, &weighed.request.signatures);
+        let mut out = Vec::new();
+        for user in self.who_can_sign(weighed).await? {
+            let name = user.name.clone();
+            let holds = catalogue.policy.roles_of(&actor_of(user, now), &weighed.run.project);
+            let roles = missing.iter().map(|m| m.role.clone()).filter(|r| holds.contains(r)).collect();
+            out.push(CouldSign { user: name, roles });
+        }
+        Ok(out)
     }
 
     async fn difference_to_last(&self, plan: &Plan) -> AppResult<Option<(RunNumber, Vec<Change>)>> {

@@ -41,7 +41,7 @@ impl App {
             let message = "A run that does not wait starts at once; leave the planned start and `dry_run` away.";
             return Err(AppError::invalid("not_at_once", message));
         }
-        let prepared = self.prepare(actor, &request).await?;
+        let prepared = self.prepare_in_any_freeze(actor, &request).await?;
         let Some(sign_off) = &prepared.sign_off else {
             return Err(AppError::conflict("no_need", "This run needs no signature; run it the usual way."));
         };
@@ -151,7 +151,7 @@ fn asker(catalogue: &Catalogue, actor: &Actor, project: &ProjectName, right: Per
     }
 }
 
-fn may_review(
+pub(super) fn may_review(
     c: &mut Conn,
     catalogue: &Catalogue,
     actor: &Actor,
@@ -210,5 +210,7 @@ pub(super) fn noted(
         reviewed_by: None,
         reviewed_at: None,
         note: None,
+        remind_at: Some(review_by),
+        freezes: plan.freezes.iter().map(|f| f.name.clone()).collect(),
     }
 }

@@ -8,13 +8,15 @@ use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, sentence};
 use super::planning::{fingerprints_of, nameable};
-use super::sign_off::{SignOff, sign_off};
+use super::sign_off::{Asking, SignOff};
 use crate::domain::access::{Actor, Permission, Resource};
+use crate::domain::change_freeze::MetFreeze;
 use crate::domain::ids::{Environment, JobId, JobPath, JobRef, ProjectName, RunNumber};
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, Transport};
 use crate::domain::option::OptionKind;
 use crate::domain::run::State;
+use crate::domain::time::Timestamp;
 
 /// A job as the list shows it.
 #[derive(Debug, Clone)]
@@ -54,6 +56,8 @@ pub struct JobView {
     pub may_edit: bool,
     /// The sign-off that a run on all nodes needs, with who could give it.
     pub sign_off: Option<(SignOff, Vec<String>)>,
+    /// The change freezes that a run on all nodes would meet now.
+    pub freezes: Vec<MetFreeze>,
     /// The names that each `node` option takes.
     pub nameable: BTreeMap<String, Vec<String>>,
 }
@@ -76,6 +80,7 @@ impl App {
     /// The database.
     pub async fn browse_jobs(&self, actor: &Actor) -> AppResult<Vec<JobSummary>> {
         let catalogue = self.catalogue().await?;
+        let now = self.clock.now();
         let mut out = Vec::new();
         for (name, project) in &catalogue.projects {
             let sees = catalogue.policy.grants(actor, Permission::View, name);
@@ -94,7 +99,7 @@ impl App {
                     id: job.id.clone(),
                     summary: job.job.summary().to_owned(),
                     enabled: job.job.enabled,
-                    needs_approval: expected_sign_off(project, job, &nodes, actor).is_some(),
+                    needs_approval: expected_sign_off(project, job, &nodes, actor, now).is_some(),
                     may_run: job.job.enabled && (runs.allows(&resource) || may_narrow(job) && narrowed()),
                     outcomes: Vec::new(),
                 });
@@ -145,10 +150,13 @@ impl App {
                 allowed: may_run_there(catalogue, state, job, node, actor),
             })
             .collect();
-        let sign_off = expected_sign_off(state, job, &nodes, actor).map(|s| {
+        let sign_off = expected_sign_off(state, job, &nodes, actor, self.clock.now()).map(|s| {
             let who = self.who_could_sign(project, &s.need);
             (s, who)
         });
+        let options = BTreeMap::new();
+        let asking = Asking { project: state, job, nodes: &nodes, requester: &actor.principal, options: &options };
+        let freezes = asking.freezes(self.clock.now());
         let nameable = job.job.options.iter().filter_map(|o| match &o.kind {
             OptionKind::Node { filter } => {
                 Some((o.name.to_string(), nameable(catalogue, state, actor, filter.as_deref())))
@@ -162,6 +170,7 @@ impl App {
             may_edit: self.authorize(actor, Permission::Edit, &resource).is_ok(),
             nameable: nameable.collect(),
             sign_off,
+            freezes,
             nodes: choices,
             stored: job.clone(),
         })
@@ -191,10 +200,18 @@ impl App {
     }
 }
 
-/// The sign-off of a run on these nodes, as far as it is known before any value is. A run that would be refused for its
-/// policy says so when it is asked for.
-fn expected_sign_off(project: &ProjectState, job: &StoredJob, nodes: &[Arc<Node>], actor: &Actor) -> Option<SignOff> {
-    sign_off(project, job, nodes, &actor.principal, &BTreeMap::new()).ok().flatten()
+/// The sign-off of a run on these nodes at a time, as far as it is known before any value is. A run that would be refused
+/// for its policy says so when it is asked for.
+fn expected_sign_off(
+    project: &ProjectState,
+    job: &StoredJob,
+    nodes: &[Arc<Node>],
+    actor: &Actor,
+    at: Timestamp,
+) -> Option<SignOff> {
+    let options = BTreeMap::new();
+    let asking = Asking { project, job, nodes, requester: &actor.principal, options: &options };
+    asking.sign_off(asking.freezes(at)).ok().flatten()
 }
 
 fn may_narrow(job: &StoredJob) -> bool {

@@ -125,6 +125,10 @@ impl App {
                     let what = (kind, vec![Audience::Requester]);
                     tell(c, &own, record, what, Some(&asker.principal), words.trim_end_matches(": "), now)?;
                 }
+                if moved.state == RequestState::Pending {
+                    let what = (NoticeKind::ApprovalSigned, vec![Audience::Signers]);
+                    tell(c, &own, record, what, Some(&asker.principal), signature.reason.as_str(), now)?;
+                }
                 let detail = json!({
                     "request": id.to_string(), "verdict": decision.verdict, "digest": decision.digest,
                     "reason": signature.reason, "on_behalf_of": signature.on_behalf_of, "roles": signer.roles, "known_as": signature.known_as,

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
 use super::scope::reaches;
-use super::sign_off::{SignOff, sign_off, texts};
+use super::sign_off::{Asking, SignOff, not_shut, texts};
 use crate::domain::access::{Actor, Permission, Permit, Principal, Resource};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{JobRef, KeyPath, NodeName, OptionName, ProjectName};
@@ -59,8 +61,18 @@ impl App {
     /// Looks up, checks and authorises a request, without storing anything.
     ///
     /// # Errors
-    /// Not found, forbidden, `invalid_options` with every wrong field, `no_nodes`, `no_such_node`, `policy_missing`.
+    /// Not found, forbidden, `invalid_options` with every wrong field, `no_nodes`, `no_such_node`, `policy_missing`,
+    /// `frozen`.
     pub(crate) async fn prepare(&self, actor: &Actor, request: &RunRequest) -> AppResult<Prepared> {
+        let prepared = self.prepare_in_any_freeze(actor, request).await?;
+        if !request.dry_run {
+            not_shut(&prepared.plan.freezes, request.start_at)?;
+        }
+        Ok(prepared)
+    }
+
+    /// As [`App::prepare`], also where a change freeze lets nothing through; for who may run without waiting.
+    pub(super) async fn prepare_in_any_freeze(&self, actor: &Actor, request: &RunRequest) -> AppResult<Prepared> {
         let catalogue = self.catalogue().await?;
         let project = catalogue.project(&request.project)?;
         let job = project.job(&request.job).ok_or_else(AppError::not_found)?.clone();
@@ -75,11 +87,15 @@ impl App {
                 "This job is disabled. Its definition says `enabled: false`.",
             ));
         }
+        not_past(request.start_at, self.clock.now())?;
         may_run_on(&catalogue, project, actor, &nodes)?;
         reaches(project, &request.origin, &nodes)?;
         let values = check_values(&catalogue, project, &job, actor, &with_reason(&job, request))?;
         let reason = reason_of(request, &values);
-        let sign_off = sign_off(project, &job, &nodes, &actor.principal, &texts(&values))?;
+        let (now, options) = (self.clock.now(), texts(&values));
+        let asking = Asking { project, job: &job, nodes: &nodes, requester: &actor.principal, options: &options };
+        let freezes = asking.freezes(request.start_at.map_or(now, |at| at.max(now)));
+        let sign_off = asking.sign_off(freezes)?;
         if reason.is_empty() && sign_off.as_ref().is_some_and(|s| s.policy.reasons.request_required) {
             return Err(invalid(vec![FieldError {
                 field: "reason".to_owned(),
@@ -107,6 +123,7 @@ impl App {
             origin: request.origin.clone(),
             reason,
             start_at: request.start_at,
+            freezes: sign_off.as_ref().map(|s| s.freezes.clone()).unwrap_or_default(),
             policy: sign_off.as_ref().map(|s| PlannedPolicy {
                 name: s.policy.name.clone(),
                 digest: s.policy.digest(),
@@ -173,6 +190,17 @@ impl App {
     pub(crate) async fn fingerprints(&self, project: &ProjectName) -> AppResult<Vec<host_keys::HostKeyRecord>> {
         let project = project.clone();
         Ok(self.db.read(move |c| host_keys::list(c, &project)).await?)
+    }
+}
+
+/// Refuses a planned start whose minute is over.
+fn not_past(start_at: Option<Timestamp>, now: Timestamp) -> AppResult<()> {
+    match start_at {
+        Some(at) if at + TimeDelta::minutes(1) <= now => {
+            let message = format!("The planned start, {}, is over already.", at.format("%Y-%m-%d %H:%M UTC"));
+            Err(field("run_at", "past", message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -202,6 +202,7 @@ impl App {
                     "origin": plan.origin, "reason": plan.reason, "environment": plan.environment,
                     "nodes": plan.nodes.iter().map(|n| &n.name).collect::<Vec<_>>(),
                     "sign_off": prepared.sign_off.as_ref().map(|s| &s.policy.name), "dry_run": dry_run,
+                    "freezes": plan.freezes.iter().map(|f| &f.name).collect::<Vec<_>>(),
                     "replaces": replaces.map(|id| id.to_string()), "break_glass": matches!(way, Way::BreakGlass { .. }),
                 });
                 let resource = format!("run:{number}");
@@ -279,7 +280,11 @@ fn without_waiting(
     break_glass::create(c, &prepared.permit, &noted(number, plan, who, review_by, now))?;
     let audience = vec![Audience::Members, Audience::Requester];
     let what = (NoticeKind::BreakGlass, audience);
-    tell_of(c, own, &plan.project, Some((None, number)), what, Some(&plan.requester), &plan.reason, now)?;
+    let words = match plan.freezes.first() {
+        Some(freeze) => format!("{} (in the change freeze {})", plan.reason, freeze.name),
+        None => plan.reason.clone(),
+    };
+    tell_of(c, own, &plan.project, Some((None, number)), what, Some(&plan.requester), words, now)?;
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A signed plan stands only as long as nothing that it was made from has changed. A plan that needed no signature runs as
 //! it was frozen, also after a newer revision of its job; but nothing that guards it is older than its start: the job is
-//! there and enabled, its nodes are still its nodes, and no signature is needed by now. In both cases whoever asked must
+//! there and enabled, its nodes are still its nodes, and no signature is needed by now. In both cases no change freeze is on
+//! that the plan was not made under, and whoever asked must
 //! still be allowed to.
 
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use super::break_glass::still_broken;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
 use super::planning::{fingerprints_of, refused_nodes};
 use super::scope::reaches;
-use super::sign_off::{sign_off, texts_of};
+use super::sign_off::{Asking, not_shut, texts_of};
 use super::signed::{same_lines, still_signed};
 use super::signers::{Weighed, actor_of};
 use crate::domain::access::{Actor, Permission, Principal};
+use crate::domain::change_freeze;
 use crate::domain::job::Dispatch;
 use crate::domain::node::{Node, Transport};
 use crate::domain::plan::Plan;
@@ -30,7 +32,12 @@ pub(super) type NotStarted = (RunEvent, String);
 
 /// Whether a frozen plan still says what would be planned now; if not, why. Secrets' versions may have moved on: the plan
 /// names its own.
-pub(crate) fn still_stands(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRecord]) -> Result<(), String> {
+pub(super) fn still_stands(
+    catalogue: &Catalogue,
+    plan: &Plan,
+    keys: &[HostKeyRecord],
+    now: Timestamp,
+) -> Result<(), String> {
     let (project, job) = job_of_plan(catalogue, plan)?;
     if job.digest != plan.job.digest {
         return Err(format!(
@@ -39,8 +46,8 @@ pub(crate) fn still_stands(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRe
         ));
     }
     if let Some(policy) = &plan.policy {
-        let now = project.project.approvals.get(&policy.name).ok_or("the approval policy was removed")?;
-        if now.digest() != policy.digest {
+        let current = project.project.policy(&policy.name).ok_or("the approval policy was removed")?;
+        if current.digest() != policy.digest {
             return Err(format!("the approval policy {} was changed", policy.name));
         }
     }
@@ -49,13 +56,26 @@ pub(crate) fn still_stands(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRe
     if project.project.strictest(nodes.iter().map(|n| n.environment.as_ref())) != plan.environment {
         return Err("the order of environments in project.yaml was changed".to_owned());
     }
-    same_need(project, job, &nodes, plan)
+    same_need(project, job, &nodes, plan, now)
 }
 
-/// Whether the lines of the policy that apply are those that stand in the plan.
-fn same_need(project: &ProjectState, job: &StoredJob, nodes: &[Arc<Node>], plan: &Plan) -> Result<(), String> {
+/// Whether the lines that apply are those that stand in the plan, and the freezes that are on are among its own.
+fn same_need(
+    project: &ProjectState,
+    job: &StoredJob,
+    nodes: &[Arc<Node>],
+    plan: &Plan,
+    now: Timestamp,
+) -> Result<(), String> {
     let Some(planned) = &plan.policy else { return Ok(()) };
-    let needed = sign_off(project, job, nodes, &plan.requester, &texts_of(plan)).map_err(|e| e.to_string())?;
+    let options = texts_of(plan);
+    let asking = Asking { project, job, nodes, requester: &plan.requester, options: &options };
+    change_freeze::stand(&plan.freezes, &project.project.freezes)?;
+    let on = asking.freezes(plan.start_at.map_or(now, |at| at.max(now)));
+    if let Some(new) = change_freeze::new_ones(&plan.freezes, &on) {
+        return Err(format!("{}, and the plan was made without it", new.words()));
+    }
+    let needed = asking.sign_off(plan.freezes.clone()).map_err(|e| e.to_string())?;
     match needed {
         Some(needed) if planned.need.is_empty() || needed.need == planned.need => Ok(()),
         _ => Err(format!("the approval policy {} asks for other signatures by now", planned.name)),
@@ -77,7 +97,7 @@ pub(super) fn request_stands(
     }
     let policy = plan.policy.as_ref().ok_or("its plan names no approval policy")?;
     same_lines(&weighed.record, policy)?;
-    still_stands(catalogue, &plan, &keys)?;
+    still_stands(catalogue, &plan, &keys, now)?;
     requester_still_may(c, catalogue, &plan, &keys, now)?;
     weighed.eroded().map_or(Ok(()), Err)
 }
@@ -96,11 +116,14 @@ pub(super) fn may_start(
         let digest = plan.digest();
         match break_glass::find(c, run.number).map_err(|e| void(e.to_string()))? {
             Some(noted) => still_broken(c, catalogue, &noted, plan, now).map_err(void)?,
-            None => still_signed(c, catalogue, run, policy, &digest, now)?,
+            None => {
+                not_shut(&plan.freezes, None).map_err(|refused| void(refused.to_string()))?;
+                still_signed(c, catalogue, run, policy, &digest, now)?;
+            }
         }
-        still_stands(catalogue, plan, keys).map_err(void)?;
+        still_stands(catalogue, plan, keys, now).map_err(void)?;
     } else {
-        still_unsigned(catalogue, plan, keys).map_err(void)?;
+        still_unsigned(catalogue, plan, keys, now).map_err(void)?;
     }
     requester_still_may(c, catalogue, plan, keys, now).map_err(void)?;
     source_still_reaches(catalogue, plan, keys).map_err(void)
@@ -113,13 +136,18 @@ fn source_still_reaches(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRecor
 }
 
 /// Whether a plan without signatures may do what was frozen, as things are now.
-fn still_unsigned(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRecord]) -> Result<(), String> {
+fn still_unsigned(catalogue: &Catalogue, plan: &Plan, keys: &[HostKeyRecord], now: Timestamp) -> Result<(), String> {
     let (project, job) = job_of_plan(catalogue, plan)?;
     if !job.job.enabled {
         return Err("the job was disabled".to_owned());
     }
     let nodes = planned_nodes(project, job, plan, keys)?;
-    match sign_off(project, job, &nodes, &plan.requester, &texts_of(plan)) {
+    let options = texts_of(plan);
+    let asking = Asking { project, job, nodes: &nodes, requester: &plan.requester, options: &options };
+    if let Some(on) = asking.freezes(now).first() {
+        return Err(on.words());
+    }
+    match asking.sign_off(Vec::new()) {
         Ok(None) => Ok(()),
         Ok(Some(needed)) => Err(format!("it needs signatures by now (approval policy {})", needed.policy.name)),
         Err(refused) => Err(refused.to_string()),

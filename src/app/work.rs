@@ -294,7 +294,7 @@ impl App {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Cancel)?;
         let recorder = self.recorder();
-        let mut count = self.pass_time_over_requests().await?;
+        let mut count = self.pass_time_over_requests().await? + self.pass_time_over_reviews().await?;
         let due = self.db.read(move |c| rows::due(c, now, 100)).await?;
         for number in due.into_iter().map(|run| run.number) {
             let (permit, recorder) = (permit.clone(), recorder.clone());

@@ -1,5 +1,6 @@
 //! How notices leave this server, as it is named on the command line and in the environment.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -30,6 +31,9 @@ pub(super) struct Options {
     /// The account at the mail server
     #[arg(long, value_name = "NAME", requires = "smtp")]
     smtp_user: Option<String>,
+    /// The certificate of an authority, in PEM, that is trusted for the mail server beside those of the machine
+    #[arg(long, value_name = "FILE", requires = "smtp")]
+    smtp_ca: Option<PathBuf>,
     /// Let chats and webhooks be at private addresses and without https
     #[arg(long)]
     notify_private: bool,
@@ -76,7 +80,14 @@ impl Options {
             }
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let settings = MailSettings { host, port, tls, from, account };
+        let authority = match &self.smtp_ca {
+            None => None,
+            Some(file) => Some(
+                std::fs::read(file)
+                    .map_err(|e| Failure::Usage(format!("`--smtp-ca {}` cannot be read: {e}", file.display())))?,
+            ),
+        };
+        let settings = MailSettings { host, port, tls, from, account, authority };
         Mail::new(settings).map(Some).map_err(Failure::Usage)
     }
 }

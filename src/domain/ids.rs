@@ -128,6 +128,11 @@ text_id!(
     |t| word(t, 64, b"._-")
 );
 text_id!(
+    /// A change freeze of `project.yaml`: `year-end`.
+    FreezeName, "name of a change freeze", "use 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
+    |t| word(t, 64, b"._-")
+);
+text_id!(
     /// An environment of `project.yaml`: `production`.
     Environment, "environment", "use 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
     |t| word(t, 64, b"._-")

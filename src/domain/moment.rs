@@ -1,8 +1,8 @@
-//! Moments in the life of a run at which a server can die. Tests end the process there; otherwise nothing happens.
+//! Moments in the life of a run or a notice at which a server can die. Tests end the process there; otherwise nothing happens.
 
 use std::sync::OnceLock;
 
-/// Where a server is with a run.
+/// Where a server is with a run or a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// A request was understood and nothing is stored yet.
@@ -21,11 +21,15 @@ pub enum Moment {
     ExitUnread,
     /// The code was read and is not stored.
     CodeUncommitted,
+    /// A notice is this server's to send, and was not sent.
+    NoticeTaken,
+    /// It was sent, and nobody took note.
+    NoticeSent,
 }
 
 impl Moment {
-    /// Every moment, in order.
-    pub const ALL: [Self; 8] = [
+    /// Every moment of a run, in order.
+    pub const OF_A_RUN: [Self; 8] = [
         Self::Accepted,
         Self::RowCommitted,
         Self::LeaseTaken,
@@ -48,6 +52,8 @@ impl Moment {
             Self::FirstOutput => "first_output",
             Self::ExitUnread => "exit_unread",
             Self::CodeUncommitted => "code_uncommitted",
+            Self::NoticeTaken => "notice_taken",
+            Self::NoticeSent => "notice_sent",
         }
     }
 

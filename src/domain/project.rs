@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::approval::ApprovalPolicy;
+use super::change_freeze::{self, ChangeFreeze};
 use super::ids::{Environment, PolicyName, ProjectName};
 use super::notice::address::MailAddress;
 
@@ -17,6 +18,8 @@ pub struct Project {
     pub environments: Vec<Environment>,
     /// Approval policies by name.
     pub approvals: BTreeMap<PolicyName, ApprovalPolicy>,
+    /// Times in which runs need more than that, in the order of the file.
+    pub freezes: Vec<ChangeFreeze>,
     /// Notification channels by name.
     pub channels: BTreeMap<String, Channel>,
     /// Which of them hear of what.
@@ -73,6 +76,7 @@ impl Project {
             description: String::new(),
             environments,
             approvals: BTreeMap::new(),
+            freezes: Vec::new(),
             channels: BTreeMap::new(),
             notify: Notify::default(),
             retention_days: None,
@@ -80,6 +84,15 @@ impl Project {
             break_glass: true,
             production_sources: Vec::new(),
         }
+    }
+
+    /// The policy that a plan names: one of the project's, or that of a run which needs signatures for a freeze alone.
+    #[must_use]
+    pub fn policy(&self, name: &PolicyName) -> Option<ApprovalPolicy> {
+        if name.as_str() == change_freeze::POLICY {
+            return change_freeze::policy();
+        }
+        self.approvals.get(name).cloned()
     }
 
     /// The strictest of these environments; a node without one, or with one that the project does not list, counts as

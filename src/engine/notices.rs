@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::app::error::AppResult;
 use crate::app::notices::Taken;
+use crate::domain::moment::Moment;
 use crate::notify::Courier;
 use crate::store::notices::DeliveryRecord;
 
@@ -51,7 +52,12 @@ pub(super) async fn tell(app: &Arc<App>, courier: &Courier) -> AppResult<usize> 
 async fn send(app: Arc<App>, courier: Courier, delivery: DeliveryRecord) -> AppResult<bool> {
     let Some(taken) = app.take_delivery(&delivery).await? else { return Ok(false) };
     let outcome = match taken {
-        Taken::Send(letter) => courier.send(*letter).await,
+        Taken::Send(letter) => {
+            Moment::NoticeTaken.reached();
+            let outcome = courier.send(*letter).await;
+            Moment::NoticeSent.reached();
+            outcome
+        }
         Taken::Keep(outcome) => outcome,
     };
     app.delivered(&delivery, outcome).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message as Mime};
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls as SmtpTls, TlsParameters};
+use lettre::transport::smtp::client::{Certificate, Tls as SmtpTls, TlsParameters};
 use lettre::{Address, SmtpTransport, Transport as _};
 
 use crate::domain::notice::address::MailAddress;
@@ -36,6 +36,8 @@ pub struct MailSettings {
     pub from: MailAddress,
     /// Name and password, where the server wants them.
     pub account: Option<(String, SecretText)>,
+    /// The certificate of an authority that is trusted beside those of the machine, as PEM.
+    pub authority: Option<Vec<u8>>,
 }
 
 /// The way to the mail server.
@@ -65,8 +67,16 @@ impl Mail {
             }
             Tls::None => SmtpTls::None,
             encrypted => {
-                let parameters = TlsParameters::new(host.to_owned())
-                    .map_err(|e| format!("mail to {host} cannot be encrypted: {e}"))?;
+                let mut parameters = TlsParameters::builder(host.to_owned());
+                if let Some(pem) = &settings.authority {
+                    if !String::from_utf8_lossy(pem).contains("-----BEGIN CERTIFICATE-----") {
+                        return Err("the authority's certificate for mail is no certificate in PEM".to_owned());
+                    }
+                    let authority = Certificate::from_pem(pem)
+                        .map_err(|e| format!("the authority's certificate for mail is no certificate in PEM: {e}"))?;
+                    parameters = parameters.add_root_certificate(authority);
+                }
+                let parameters = parameters.build().map_err(|e| format!("mail to {host} cannot be encrypted: {e}"))?;
                 if encrypted == Tls::Implicit { SmtpTls::Wrapper(parameters) } else { SmtpTls::Required(parameters) }
             }
         };
@@ -85,6 +95,9 @@ impl Mail {
         };
         match self.transport.send(&mime) {
             Ok(_) => Outcome::Sent,
+            Err(error) if error.status().is_some_and(|code| u16::from(code) == 535) => {
+                Outcome::Again("the mail server does not accept this name and password (535)".to_owned())
+            }
             Err(error) if error.is_permanent() => {
                 let code = error.status().map(|code| format!(" ({code})")).unwrap_or_default();
                 Outcome::Again(format!("the mail server refused it{code}"))
@@ -94,9 +107,14 @@ impl Mail {
                 Outcome::Again(format!("the mail server does not take it now{code}"))
             }
             Err(error) if error.is_timeout() => Outcome::Again("the mail server did not answer in time".to_owned()),
-            Err(error) if error.is_tls() => {
-                Outcome::Again("the connection to the mail server could not be encrypted".to_owned())
-            }
+            Err(error) if error.is_tls() || distrusted(&error) => Outcome::Again(
+                "the connection to the mail server could not be encrypted, or its certificate is not trusted"
+                    .to_owned(),
+            ),
+            Err(error) if error.is_client() => Outcome::Again(
+                "the mail server does not offer the encryption or the way to sign in that it takes; nothing was sent"
+                    .to_owned(),
+            ),
             Err(_) => Outcome::Again("the mail server cannot be reached".to_owned()),
         }
     }
@@ -120,6 +138,18 @@ impl Mail {
         builder = builder.header(ContentType::TEXT_PLAIN);
         builder.body(text(letter)).map_err(|e| format!("the mail could not be written: {e}"))
     }
+}
+
+/// Whether a connection broke off because of the other side's certificate, which lettre calls an error of the network.
+fn distrusted(error: &lettre::transport::smtp::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("certificate") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 fn text(letter: &Letter) -> String {

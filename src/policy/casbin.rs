@@ -12,7 +12,7 @@ use crate::domain::access::{AccessRules, GrantEffect, Permission, Resource};
 use crate::domain::ids::{ProjectName, RoleName};
 
 use super::authorize::PolicyError;
-use super::glob::Glob;
+use crate::domain::glob::Glob;
 
 /// A request carries all roles of the actor at once, so that a deny by one role wins over an allow by another.
 const MODEL: &str = "

@@ -6,8 +6,8 @@ use crate::domain::access::{Actor, Grant, GrantEffect, Member, Permission, Resou
 use crate::domain::ids::{ProjectName, RoleName};
 
 use super::authorize::{Ground, Policy, ground, subjects};
-use super::glob::Glob;
 use super::grants::in_environment;
+use crate::domain::glob::Glob;
 
 /// A line of `access.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use crate::domain::access::{AccessRules, Grant, GrantEffect, Permission, Resource};
 use crate::domain::ids::{Environment, ProjectName, RoleName};
 
-use super::glob::Glob;
+use crate::domain::glob::Glob;
 
 /// One line of a role, ready to be matched.
 #[derive(Debug, Clone)]

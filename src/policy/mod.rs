@@ -7,7 +7,6 @@
 mod authorize;
 mod casbin;
 mod explain;
-mod glob;
 mod grants;
 
 pub use authorize::{Policy, PolicyError};

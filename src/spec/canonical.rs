@@ -178,6 +178,9 @@ impl Canonical for Project {
         if let Some(object) = canonical.as_object_mut().filter(|_| !self.break_glass) {
             object.insert("break_glass".to_owned(), Value::Bool(false));
         }
+        if let Some(object) = canonical.as_object_mut().filter(|_| !self.freezes.is_empty()) {
+            object.insert("freezes".to_owned(), serde_json::to_value(&self.freezes).unwrap_or(Value::Null));
+        }
         with_notify(&self.notify, canonical)
     }
 }

@@ -9,6 +9,7 @@ use super::fields::suggest;
 use super::folder::ProjectSpec;
 use super::report::{Reference, Refers};
 use crate::domain::access::Member;
+use crate::domain::glob::Glob;
 use crate::domain::job::Job;
 use crate::domain::option::OptionSpec;
 use crate::domain::rule;
@@ -76,6 +77,16 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
             let hint = suggest(job.as_str(), paths.iter().map(String::as_str));
             error("unknown_job", format!("there is no job with the id or the name `{job}`"), hint)
+        }
+        Refers::SomeJob(glob) => {
+            let (covers, lost) = (Glob::new(glob), known.jobs_lost || !known.broken_jobs.is_empty());
+            let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
+            if lost || paths.iter().any(|path| covers.covers(path)) {
+                return None;
+            }
+            let hint = suggest(glob, paths.iter().map(String::as_str))
+                .unwrap_or_else(|| "write `group/name`, with `*` within one part and `**` across `/`".to_owned());
+            error("unknown_job", format!("`{glob}` covers no job"), Some(hint))
         }
         Refers::JobOption(job, option) => {
             // An unknown job has been told at its own place.

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod channels;
+mod freezes;
 
 use super::fields::Fields;
 use super::report::{Refers, Report};
@@ -25,6 +26,9 @@ pub(super) fn read(default_name: &ProjectName, node: &Node, report: &mut Report<
     }
     if let Some(node) = fields.optional("approvals") {
         project.approvals = approvals::read(node, report).unwrap_or_default();
+    }
+    if let Some(node) = fields.optional("freezes") {
+        project.freezes = freezes::read(node, report).unwrap_or_default();
     }
     if let Some(node) = fields.optional("channels") {
         project.channels = channels::read(node, report).unwrap_or_default();

@@ -18,6 +18,8 @@ pub(crate) enum Refers {
     Environment(Environment),
     /// A job.
     Job(JobRef),
+    /// At least one job that a glob over `group/name` covers.
+    SomeJob(String),
     /// An option of a job.
     JobOption(JobRef, String),
     /// A role of `access.yaml` that somebody has to hold.

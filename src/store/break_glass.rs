@@ -12,7 +12,7 @@ use super::permit;
 use super::schema::break_glass;
 use crate::domain::access::Permit;
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobPath, ProjectName, RunNumber, UserName};
+use crate::domain::ids::{FreezeName, JobPath, ProjectName, RunNumber, UserName};
 use crate::domain::time::Timestamp;
 
 /// A run that did not wait.
@@ -50,6 +50,12 @@ pub struct BreakGlassRecord {
     pub reviewed_at: Option<Timestamp>,
     /// What they said.
     pub note: Option<String>,
+    /// The change freezes that were on and did not hold it back.
+    #[diesel(deserialize_as = Json<Vec<FreezeName>>)]
+    pub freezes: Vec<FreezeName>,
+    /// When whoever can review it is told that it is overdue.
+    #[diesel(deserialize_as = MaybeStamp)]
+    pub remind_at: Option<Timestamp>,
 }
 
 /// Notes a run that does not wait.
@@ -69,6 +75,8 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &BreakGlassRecord) -> Result<(
         break_glass::reason.eq(&new.reason),
         break_glass::created_at.eq(stamp(new.created_at)),
         break_glass::review_by.eq(stamp(new.review_by)),
+        break_glass::freezes.eq(json(&new.freezes)?),
+        break_glass::remind_at.eq(new.remind_at.map(stamp)),
     );
     diesel::insert_into(break_glass::table).values(row).execute(c)?;
     Ok(())
@@ -111,10 +119,44 @@ pub fn review(
     permit::job(permit, &record.project, &record.job_path)?;
     let open =
         break_glass::table.filter(break_glass::run.eq(record.run.get())).filter(break_glass::reviewed_at.is_null());
-    let change =
-        (break_glass::reviewed_by.eq(by.as_str()), break_glass::reviewed_at.eq(stamp(now)), break_glass::note.eq(note));
+    let change = (
+        break_glass::reviewed_by.eq(by.as_str()),
+        break_glass::reviewed_at.eq(stamp(now)),
+        break_glass::note.eq(note),
+        break_glass::remind_at.eq(None::<chrono::NaiveDateTime>),
+    );
     match diesel::update(open).set(change).execute(c)? {
         1 => Ok(()),
         _ => Err(StoreError::conflict("it was reviewed already")),
     }
+}
+
+/// Runs whose reviewers are to be told now that the review is overdue, the earliest first.
+///
+/// # Errors
+/// Those of the database.
+pub fn due(c: &mut Conn, now: Timestamp, wanted: u32) -> Result<Vec<BreakGlassRecord>, StoreError> {
+    Ok(break_glass::table
+        .filter(break_glass::remind_at.le(stamp(now)))
+        .order((break_glass::remind_at, break_glass::run))
+        .limit(limit(wanted))
+        .select(BreakGlassRecord::as_select())
+        .load(c)?)
+}
+
+/// Moves the reminder of a run on, so that it is told once; whether it was still there.
+///
+/// # Errors
+/// [`StoreError::PermitMismatch`] without a permit for the job; those of the database.
+pub fn remind_again(
+    c: &mut Conn,
+    permit: &Permit,
+    seen: &BreakGlassRecord,
+    next: Timestamp,
+) -> Result<bool, StoreError> {
+    permit::job(permit, &seen.project, &seen.job_path)?;
+    let there = break_glass::table
+        .filter(break_glass::run.eq(seen.run.get()))
+        .filter(break_glass::remind_at.eq(seen.remind_at.map(stamp)));
+    Ok(diesel::update(there).set(break_glass::remind_at.eq(stamp(next))).execute(c)? == 1)
 }

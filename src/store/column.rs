@@ -14,8 +14,8 @@ use crate::domain::approval::{ApprovalPolicy, Need, RequestState, TimerKind, Ver
 use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
-    ApprovalId, DelegationId, Environment, EventId, GroupName, HostName, JobId, JobPath, KeyPath, NodeName, NoticeId,
-    OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
+    ApprovalId, DelegationId, Environment, EventId, FreezeName, GroupName, HostName, JobId, JobPath, KeyPath, NodeName,
+    NoticeId, OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
 use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::notice::{Audience, NoticeKind};
@@ -239,6 +239,7 @@ unwraps_json!(
     BTreeSet<UserName>,
     BTreeSet<Permission>,
     Vec<Audience>,
+    Vec<FreezeName>,
     BTreeMap<String, String>,
     Vec<Need>,
     Origin,

@@ -259,6 +259,8 @@ diesel::table! {
         reviewed_by -> Nullable<Text>,
         reviewed_at -> Nullable<Timestamp>,
         note -> Nullable<Text>,
+        freezes -> Text,
+        remind_at -> Nullable<Timestamp>,
     }
 }
 

@@ -3,7 +3,9 @@
 mod documents;
 mod exceptions;
 mod faults;
+mod freezes;
 mod races;
 mod thread;
 mod timers;
+mod told;
 mod world;

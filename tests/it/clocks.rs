@@ -10,7 +10,7 @@ use crate::store_contract::databases::postgres;
 const ACCOUNTS: [&str; 2] = ["ilk-dash", "ilk-bash"];
 
 /// The library that gives a process a clock of its own.
-fn own_clock() -> PathBuf {
+pub(crate) fn own_clock() -> PathBuf {
     let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|f| f.path().join("faketime/libfaketime.so.1"));
     let found = folders.into_iter().find(|f| f.exists());
     found.unwrap_or_else(|| panic!("libfaketime is not installed; tests/run brings it"))

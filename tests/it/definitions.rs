@@ -261,6 +261,7 @@ fn the_documentations_examples_have_no_mistake() {
         ("docs/webhooks.md", 5),
         ("docs/access.md", 1),
         ("docs/approvals.md", 4),
+        ("docs/freezes.md", 4),
         ("docs/rules.md", 4),
         ("docs/notifications.md", 2),
     ];

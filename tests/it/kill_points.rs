@@ -18,7 +18,7 @@ fn a_killed_server_starts_nothing_twice_and_loses_nothing() {
     let installation = Installation::new(Install::new(), &sshd, &accounts, &[("count", &counters.job(20))]);
     let path = "/api/v1/projects/ops/jobs/count/runs";
     let mut expected = 0;
-    for moment in Moment::ALL {
+    for moment in Moment::OF_A_RUN {
         for round in 0..rounds(50) {
             let what = format!("{} round {round}", moment.as_str());
             let dying = Server::start_with(&installation.install, &[("INTERLOCK_DIE_AT", moment.as_str())]);

@@ -88,7 +88,15 @@ pub(crate) fn pager(url: &str) -> String {
 pub(crate) fn courier(mail: Option<u16>) -> Courier {
     let mail = mail.map(|port| {
         let from = MailAddress::parse("interlock@example.com").unwrap();
-        Mail::new(MailSettings { host: "127.0.0.1".to_owned(), port, tls: Tls::None, from, account: None }).unwrap()
+        Mail::new(MailSettings {
+            host: "127.0.0.1".to_owned(),
+            port,
+            tls: Tls::None,
+            from,
+            account: None,
+            authority: None,
+        })
+        .unwrap()
     });
     Courier::new(mail, Web::new(true))
 }
@@ -441,6 +449,7 @@ fn mail_does_not_leave_the_machine_in_clear() {
         tls,
         from: MailAddress::parse("interlock@example.com").unwrap(),
         account: None,
+        authority: None,
     };
     for host in ["mail.example.com", "192.0.2.1", "127.0.0.1.example.com"] {
         assert!(Mail::new(settings(host, Tls::None)).unwrap_err().contains("in clear"), "{host}");

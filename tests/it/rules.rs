@@ -462,6 +462,35 @@ fn who_wrote_a_text_does_not_confirm_it() {
 }
 
 #[test]
+fn a_live_rule_starts_nothing_in_a_change_freeze_and_says_which() {
+    let text = rule("r", "");
+    let files = |project| {
+        let files = [("project.yaml", project), ("jobs/rotate.yaml", ROTATE), ("rules/r.yaml", text.as_str())];
+        files.into_iter().chain([("access.yaml", ACCESS), ("nodes.yaml", NODES)]).collect::<Vec<_>>()
+    };
+    let test = with_rule(Base::Sqlite, "");
+    test.load("ops", &files("description: open\n"));
+    promote(&test, "r", &alert("first"));
+    let (from, until) = (test.clock.now(), test.clock.now() + TimeDelta::hours(2));
+    let frozen = format!(
+        "freezes:\n  - {{name: quiet, reason: a fair, from: '{}', until: '{}'}}\n",
+        from.to_rfc3339(),
+        until.to_rfc3339()
+    );
+    test.load("ops", &files(&frozen));
+    let ann = test.signed_in("ann");
+    let event = post(&test, &ann, &alert("second"));
+    let told = verdict(&ann, &event);
+    assert!(told["detail"].as_str().unwrap().contains("the change freeze `quiet` is on until"), "{told}");
+    assert!(runs(&test).is_empty());
+    // With signers it asks them.
+    test.load("ops", &files(&frozen.replace("a fair,", "a fair, need: [{role: admin}],")));
+    post(&test, &ann, &alert("third"));
+    let all = runs(&test);
+    assert_eq!((all.len(), all[0].state), (1, State::PendingApproval));
+}
+
+#[test]
 fn the_owners_rights_decide_and_signatures_are_asked_for() {
     let signed = ROTATE.replace("name: rotate_logs", "name: signed\napproval: {rule: one}");
     let elsewhere = ROTATE.replace("group: ops", "group: secret");

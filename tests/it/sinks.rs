@@ -37,26 +37,64 @@ fn python() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("moto/bin/python")
 }
 
-/// Keeps each mail as one JSON document in a folder, whole before it is seen there and before the sender is answered.
+/// Keeps each mail as one JSON document in a folder, whole before it is seen there and before the sender is answered. How it
+/// is encrypted and who may send is asked for; certificates come from an authority of its own, `ca.pem` in the folder.
 const KEEP: &str = r#"
-import asyncio, email, email.policy, json, os, sys
-from aiosmtpd.smtp import SMTP
-folder, count = sys.argv[1], 0
+import asyncio, datetime, email, email.policy, ipaddress, json, os, ssl, sys
+from aiosmtpd.smtp import SMTP, AuthResult
+folder, way, account, count = sys.argv[1], sys.argv[2], sys.argv[3], 0
+def keep(name, what):
+    global count
+    count += 1
+    path = os.path.join(folder, "%06d" % count)
+    with open(path + ".new", "w") as f:
+        json.dump(what, f)
+    os.rename(path + ".new", path + name)
 class Handler:
     async def handle_DATA(self, server, session, envelope):
-        global count
-        count += 1
         mail = email.message_from_bytes(envelope.content, policy=email.policy.default)
-        seen = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "body": mail.get_content(),
-                "headers": [[name.lower(), str(value)] for name, value in mail.items()]}
-        path = os.path.join(folder, "%06d" % count)
-        with open(path + ".new", "w") as f:
-            json.dump(seen, f)
-        os.rename(path + ".new", path + ".json")
+        keep(".json", {"from": envelope.mail_from, "to": envelope.rcpt_tos, "body": mail.get_content(),
+             "headers": [[name.lower(), str(value)] for name, value in mail.items()]})
         return "250 kept"
+def known(server, session, envelope, mechanism, data):
+    said = (data.login + b":" + data.password).decode()
+    keep(".auth", said)
+    return AuthResult(success=said == account, handled=False)
+def context():
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization as s
+    from cryptography.hazmat.primitives.asymmetric import ec
+    now = datetime.datetime.now(datetime.timezone.utc)
+    def make(name, issuer, own, by, authority):
+        cert = x509.CertificateBuilder().subject_name(name).issuer_name(issuer).public_key(own.public_key())
+        cert = cert.serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+        cert = cert.not_valid_after(now + datetime.timedelta(days=1))
+        cert = cert.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        if not authority:
+            cert = cert.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return cert.sign(by, hashes.SHA256())
+    word = lambda text: x509.Name([x509.NameAttribute(x509.oid.NameOID.COMMON_NAME, text)])
+    ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    ca = make(word("an authority"), word("an authority"), ca_key, ca_key, True)
+    cert = make(word("localhost"), word("an authority"), key, ca_key, False)
+    place = lambda name: os.path.join(folder, name)
+    open(place("ca.pem"), "wb").write(ca.public_bytes(s.Encoding.PEM))
+    open(place("cert.pem"), "wb").write(cert.public_bytes(s.Encoding.PEM))
+    open(place("key.pem"), "wb").write(key.private_bytes(s.Encoding.PEM, s.PrivateFormat.PKCS8, s.NoEncryption()))
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(place("cert.pem"), place("key.pem"))
+    return made
 async def main():
+    tls = context() if way in ("starttls", "implicit") else None
+    options = {"hostname": "sink"}
+    if account:
+        options.update(authenticator=known, auth_required=True, auth_require_tls=way == "starttls")
+    if way == "starttls":
+        options.update(tls_context=tls, require_starttls=True)
+    wrapped = tls if way == "implicit" else None
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(Handler(), hostname="sink"), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(Handler(), **options), "127.0.0.1", 0, ssl=wrapped)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 asyncio.run(main())
@@ -64,14 +102,33 @@ asyncio.run(main())
 
 impl MailServer {
     pub(crate) fn start() -> Self {
+        Self::start_as("plain", "")
+    }
+
+    /// One that is encrypted in this way (`plain`, `starttls`, `implicit`) and takes mail only from this `name:password`,
+    /// where one is given.
+    pub(crate) fn start_as(way: &str, account: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new(python());
-        command.args(["-c", KEEP]).arg(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        let started = command.spawn();
+        command.args(["-c", KEEP]).arg(folder.path()).args([way, account]);
+        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut process = started.unwrap_or_else(|e| panic!("aiosmtpd is not installed, `tests/run` does it: {e}"));
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { process, port: line.trim().parse().unwrap(), folder }
+    }
+
+    /// The certificate of the authority that its own comes from.
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// Every `name:password` that somebody said to it.
+    pub(crate) fn said(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|e| e == "auth")).collect();
+        files.sort();
+        files.iter().map(|path| serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()).collect()
     }
 
     /// Every mail so far, in order.

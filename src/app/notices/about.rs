@@ -32,6 +32,7 @@ impl App {
             each.into_iter().map(|m| format!("{} × {}", m.count, m.role)).collect::<Vec<_>>().join(", ")
         });
         let place = match (notice.approval, notice.run) {
+            _ if notice.kind == NoticeKind::ReviewOverdue => "/break-glass".to_owned(),
             (Some(id), _) => format!("/approvals/{id}"),
             (None, Some(number)) => format!("/runs/{number}"),
             (None, None) => "/".to_owned(),

@@ -61,6 +61,9 @@ impl App {
         if notice.kind.asks_to_sign() && !open {
             return Ok(BTreeSet::new());
         }
+        if notice.kind == NoticeKind::ReviewOverdue && !matter.wants_review() {
+            return Ok(BTreeSet::new());
+        }
         let people = self.recipients(notice, &matter).await?;
         let mut targets: BTreeSet<Target> = notice
             .audience
@@ -82,6 +85,10 @@ impl App {
             let message = "Nobody can sign this request now; give somebody the role and `approve` on the job.";
             return Err(AppError::conflict("nobody_can_sign", message));
         }
+        if notice.kind == NoticeKind::ReviewOverdue && people.is_empty() && targets.is_empty() {
+            let message = "Nobody can review this run now; give somebody else `approve` on the job.";
+            return Err(AppError::conflict("nobody_can_review", message));
+        }
         Ok(targets)
     }
 
@@ -92,11 +99,13 @@ impl App {
         match notice.kind {
             NoticeKind::ApprovalAsked
             | NoticeKind::ApprovalReminder
+            | NoticeKind::ApprovalSigned
             | NoticeKind::ApprovalEscalated
             | NoticeKind::ApprovalDecided
             | NoticeKind::ApprovalPushedBack
             | NoticeKind::ApprovalVoid
-            | NoticeKind::BreakGlass => notify.approvals,
+            | NoticeKind::BreakGlass
+            | NoticeKind::ReviewOverdue => notify.approvals,
             NoticeKind::Delegated | NoticeKind::RunEnded | NoticeKind::RuleEscalated | NoticeKind::General => {
                 Notify::default().approvals
             }

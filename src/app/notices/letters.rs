@@ -75,12 +75,15 @@ impl App {
                 None => return keep(unneeded("the request is gone by now")),
             }
         }
+        if notice.kind == NoticeKind::ReviewOverdue && !matter.wants_review() {
+            return keep(unneeded("somebody has reviewed it by now"));
+        }
         let mut signers = Vec::new();
         let to = if delivery.channel == MAIL {
             let Some(user) = self.recipient(&delivery.recipient).await? else {
                 return keep(unneeded("the account is closed by now"));
             };
-            let asked = matches!(notice.kind, NoticeKind::ApprovalAsked | NoticeKind::ApprovalReminder);
+            let asked = notice.kind.asks_to_sign() && notice.kind != NoticeKind::ApprovalEscalated;
             if asked && self.signers_among(vec![user.clone()], &matter).await?.is_empty() {
                 return keep(unneeded("they cannot sign it any more"));
             }

@@ -3,15 +3,17 @@
 use std::collections::BTreeSet;
 
 use crate::app::App;
-use crate::app::approvals::would_approve;
+use crate::app::break_glass::may_review;
 use crate::app::catalogue::Catalogue;
 use crate::app::error::AppResult;
 use crate::app::planning::{job_of, person};
 use crate::app::signers::{Weighed, actor_of, signer, weigh};
 use crate::domain::access::{Permission, Principal};
+use crate::domain::approval::helps;
 use crate::domain::ids::UserName;
-use crate::domain::notice::Audience;
+use crate::domain::notice::{Audience, NoticeKind};
 use crate::store::approvals as requests;
+use crate::store::break_glass::{self, BreakGlassRecord};
 use crate::store::notices::NoticeRecord;
 use crate::store::runs::{self, RunRecord};
 use crate::store::users::{self, UserRecord};
@@ -25,6 +27,7 @@ const PIECE: u32 = 200;
 pub(super) struct Matter {
     pub(super) request: Option<Weighed>,
     pub(super) run: Option<RunRecord>,
+    pub(super) glass: Option<BreakGlassRecord>,
 }
 
 impl Matter {
@@ -39,7 +42,16 @@ impl Matter {
             Some(number) => runs::find(c, number)?,
             None => None,
         };
-        Ok(Self { request, run })
+        let glass = match number {
+            Some(number) if notice.kind == NoticeKind::ReviewOverdue => break_glass::find(c, number)?,
+            _ => None,
+        };
+        Ok(Self { request, run, glass })
+    }
+
+    /// Whether somebody still has to look at a run that did not wait.
+    pub(super) fn wants_review(&self) -> bool {
+        self.glass.as_ref().is_some_and(|g| g.reviewed_at.is_none())
     }
 }
 
@@ -67,16 +79,46 @@ impl App {
         }
     }
 
-    /// Those of these people who could sign the request now, were they in front of the page.
+    /// Everybody who could bring a request on with their signature now, were they in front of the page.
+    pub(in crate::app) async fn who_can_sign(&self, weighed: &Weighed) -> AppResult<Vec<UserRecord>> {
+        let matter = Matter { request: Some(weighed.clone()), ..Matter::default() };
+        self.signers_among(self.everybody().await?, &matter).await
+    }
+
+    /// Those of these people who could bring the request on with their signature now, were they in front of the page.
     pub(super) async fn signers_among(&self, people: Vec<UserRecord>, matter: &Matter) -> AppResult<Vec<UserRecord>> {
         let Some(weighed) = matter.request.clone() else { return Ok(Vec::new()) };
         let (catalogue, now) = (self.known(), self.clock.now());
         let look = move |c: &mut Conn| {
             let mut can = Vec::new();
             for user in people.into_iter().filter(|u| u.active) {
-                let signer = signer(c, &catalogue, &actor_of(user.clone(), now), &weighed, None, now)?;
-                if would_approve(&weighed.request, &signer, now).is_ok() {
+                let actor = actor_of(user.clone(), now);
+                let roles = catalogue.policy.roles_of(&actor, &weighed.run.project);
+                if !weighed.record.need.iter().any(|n| roles.contains(&n.role)) {
+                    continue;
+                }
+                let signer = signer(c, &catalogue, &actor, &weighed, None, now)?;
+                if helps(&weighed.request, &signer, now) {
                     can.push(user);
+                }
+            }
+            Ok::<_, StoreError>(can)
+        };
+        Ok(self.db.read(look).await?)
+    }
+
+    /// Those of these people who could review the run now, were they in front of the page.
+    async fn reviewers_among(&self, people: Vec<UserRecord>, matter: &Matter) -> AppResult<BTreeSet<UserName>> {
+        let (Some(glass), Some(run)) = (matter.glass.clone(), &matter.run) else { return Ok(BTreeSet::new()) };
+        let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
+        let (catalogue, now) = (self.known(), self.clock.now());
+        let look = move |c: &mut Conn| {
+            let mut can = BTreeSet::new();
+            for user in people.into_iter().filter(|u| u.active) {
+                let actor = actor_of(user.clone(), now);
+                let may = catalogue.policy.authorize(&actor, Permission::Approve, &resource).is_ok();
+                if may && may_review(c, &catalogue, &actor, &glass, &resource, "-", now)?.is_ok() {
+                    can.insert(user.name);
                 }
             }
             Ok::<_, StoreError>(can)
@@ -89,8 +131,14 @@ impl App {
         let everybody = self.everybody().await?;
         let asks = notice.audience.contains(&Audience::Signers);
         let signers = if asks { self.signers_among(everybody.clone(), matter).await? } else { Vec::new() };
+        let reviewers = if notice.audience.contains(&Audience::Reviewers) {
+            self.reviewers_among(everybody.clone(), matter).await?
+        } else {
+            BTreeSet::new()
+        };
         let wanted = |user: &UserRecord| {
-            (asks && signers.iter().any(|s| s.name == user.name))
+            reviewers.contains(&user.name)
+                || (asks && signers.iter().any(|s| s.name == user.name))
                 || notice.audience.iter().any(|a| self.is_meant(user, a, notice, matter))
         };
         let sees = |user: &UserRecord| match &matter.run {
@@ -115,7 +163,7 @@ impl App {
             Audience::Role(role) => roles().contains(role),
             Audience::User(name) => user.name == *name,
             // Signers are looked for among everybody at once.
-            Audience::Signers | Audience::Channel(_) => false,
+            Audience::Signers | Audience::Reviewers | Audience::Channel(_) => false,
         }
     }
 

@@ -6,7 +6,7 @@ use super::machine::FRESH_FOR;
 use super::quorum::Party;
 use super::{ApprovalPolicy, BreakGlass};
 use crate::domain::ids::{RoleName, UserName};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 
 /// Why an exception is not made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +93,15 @@ impl Asker {
         let stale = self.authenticated_at.is_none_or(|at| now - at > FRESH_FOR.to_delta());
         if stale { Err(ExceptionRefused::StaleSession) } else { Ok(()) }
     }
+}
+
+/// How often whoever can review a run is told that its review is overdue.
+const REMIND_REVIEW: Seconds = Seconds::new(24 * 3_600);
+
+/// When they are told again.
+#[must_use]
+pub fn next_review_reminder(now: Timestamp) -> Timestamp {
+    now + REMIND_REVIEW.to_delta()
 }
 
 /// The way round that a policy has, where the project lets anybody take it.

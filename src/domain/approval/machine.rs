@@ -194,6 +194,15 @@ pub fn next(request: &Request, event: Event<'_>, now: Timestamp) -> Result<Moved
     }
 }
 
+/// Whether a signature of this signer would bring the request on: they may approve, and a place is still free for them.
+#[must_use]
+pub fn helps(request: &Request, signer: &Signer, now: Timestamp) -> bool {
+    let lacks = |missing: &[MissingSignature]| missing.iter().map(|m| m.count).sum::<u32>();
+    let before = lacks(&missing(&request.need, &counting(request)));
+    let event = Event::Decision { signer, verdict: Verdict::Approve, seen: &request.digest, reason: "-" };
+    next(request, event, now).is_ok_and(|moved| lacks(&moved.missing) < before)
+}
+
 fn may_start(request: &Request, digest: &Digest, now: Timestamp) -> Result<(), NotStarted> {
     if request.state != RequestState::Approved {
         return Err(NotStarted::NotApproved(request.state.as_str()));

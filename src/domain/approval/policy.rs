@@ -6,6 +6,11 @@ use crate::domain::digest::Digest;
 use crate::domain::ids::{PolicyName, RoleName};
 use crate::domain::time::{Seconds, Timestamp};
 
+/// How long a request waits unless the policy says otherwise.
+pub const EXPIRES: Seconds = Seconds::new(4 * 3_600);
+/// Who asks and who refuses gives a reason; who approves need not.
+pub const DEFAULT_REASONS: Reasons = Reasons { request_required: true, approve_required: false, reject_required: true };
+
 /// An approval policy of `project.yaml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

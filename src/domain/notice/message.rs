@@ -74,11 +74,13 @@ pub fn compose(about: About) -> Message {
     let happened = match about.kind {
         NoticeKind::ApprovalAsked => format!("{what} waits for a signature"),
         NoticeKind::ApprovalReminder => format!("{what} still waits for a signature"),
+        NoticeKind::ApprovalSigned => format!("{what} was signed{by} and still waits for a signature"),
         NoticeKind::ApprovalEscalated => format!("{what} has waited for a signature for too long"),
         NoticeKind::ApprovalDecided => format!("{what} was {state}{by}").replace("was expired", "expired unsigned"),
         NoticeKind::ApprovalPushedBack => format!("{what} was sent back{by}"),
         NoticeKind::ApprovalVoid => format!("the request for {what} is void"),
         NoticeKind::BreakGlass => format!("{what} was started without signatures{by}"),
+        NoticeKind::ReviewOverdue => format!("nobody has reviewed {what} in time, which ran without signatures"),
         NoticeKind::Delegated => format!("a signature was delegated{by}"),
         NoticeKind::RunEnded => format!("{what} is {state}"),
         NoticeKind::RuleEscalated => "a rule asks for a person".to_owned(),

@@ -22,6 +22,8 @@ words! {
         ApprovalAsked => "approval_asked",
         /// It still waits.
         ApprovalReminder => "approval_reminder",
+        /// Somebody signed, and signatures are still missing.
+        ApprovalSigned => "approval_signed",
         /// It has waited for too long.
         ApprovalEscalated => "approval_escalated",
         /// It was approved, rejected, or nobody signed in time.
@@ -32,6 +34,8 @@ words! {
         ApprovalVoid => "approval_void",
         /// Somebody ran without waiting for signatures.
         BreakGlass => "break_glass",
+        /// Nobody has looked in time at a run that did not wait.
+        ReviewOverdue => "review_overdue",
         /// Somebody lets another person sign for them.
         Delegated => "delegated",
         /// A run has ended.
@@ -47,15 +51,17 @@ impl NoticeKind {
     /// Whether it asks somebody to sign, so that nobody needs it any more once they cannot.
     #[must_use]
     pub const fn asks_to_sign(self) -> bool {
-        matches!(self, Self::ApprovalAsked | Self::ApprovalReminder | Self::ApprovalEscalated)
+        matches!(self, Self::ApprovalAsked | Self::ApprovalReminder | Self::ApprovalSigned | Self::ApprovalEscalated)
     }
 }
 
-/// Who is to hear of it. Written `signers`, `requester`, `members`, `role:NAME`, `user:NAME`, `channel:NAME`.
+/// Who is to hear of it. Written `signers`, `reviewers`, `requester`, `members`, `role:NAME`, `user:NAME`, `channel:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
     /// Whoever can sign the request at the time of sending.
     Signers,
+    /// Whoever can review the run at the time of sending.
+    Reviewers,
     /// Who asked for the run.
     Requester,
     /// Everybody who holds a role of the project.
@@ -78,6 +84,7 @@ impl Audience {
             Some(("channel", name)) if !name.is_empty() => Some(Self::Channel(name.to_owned())),
             None => match text {
                 "signers" => Some(Self::Signers),
+                "reviewers" => Some(Self::Reviewers),
                 "requester" => Some(Self::Requester),
                 "members" => Some(Self::Members),
                 _ => None,
@@ -91,6 +98,7 @@ impl fmt::Display for Audience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signers => f.write_str("signers"),
+            Self::Reviewers => f.write_str("reviewers"),
             Self::Requester => f.write_str("requester"),
             Self::Members => f.write_str("members"),
             Self::Role(name) => write!(f, "role:{name}"),
@@ -119,7 +127,7 @@ mod tests {
 
     #[test]
     fn audiences_are_read_as_they_are_written() {
-        let all = ["signers", "requester", "members", "role:dba", "user:maria", "channel:oncall-chat"];
+        let all = ["signers", "reviewers", "requester", "members", "role:dba", "user:maria", "channel:oncall-chat"];
         for text in all {
             assert_eq!(Audience::parse(text).unwrap().to_string(), text);
         }

@@ -84,6 +84,9 @@ fn lines(plan: &Plan) -> Vec<String> {
     out.push(format!("retries {}, {} apart", e.retry.count, e.retry.delay));
     out.push(format!("stops after failures: {}", e.max_failures.as_ref().map_or("-".to_owned(), |m| format!("{m:?}"))));
     out.push(format!("may be started again when its outcome is unknown: {}", e.idempotent));
+    for freeze in &plan.freezes {
+        out.push(format!("change freeze {}", freeze.name));
+    }
     out.push(format!("environment {}", plan.environment.as_ref().map_or("none", |e| e.as_str())));
     out
 }

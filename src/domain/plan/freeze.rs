@@ -7,6 +7,7 @@ use super::{
     PlannedValue,
 };
 use crate::domain::access::Principal;
+use crate::domain::change_freeze::MetFreeze;
 use crate::domain::command;
 use crate::domain::ids::{Environment, OptionName, ProjectName};
 use crate::domain::job::{Dispatch, Job, StepAction};
@@ -40,6 +41,8 @@ pub struct Ingredients<'a> {
     pub start_at: Option<Timestamp>,
     /// The approval policy that applies.
     pub policy: Option<PlannedPolicy>,
+    /// The change freezes that it meets.
+    pub freezes: Vec<MetFreeze>,
 }
 
 /// Makes the plan.
@@ -86,6 +89,7 @@ pub fn freeze(from: Ingredients<'_>) -> Result<Plan, Vec<command::CommandError>>
         reason: from.reason,
         start_at: from.start_at,
         policy: from.policy,
+        freezes: from.freezes,
     })
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Principal;
 use super::approval::Need;
+use super::change_freeze::MetFreeze;
 use super::digest::{Digest, canonical_json};
 use super::ids::{
     Environment, EventId, HostName, JobId, JobPath, KeyPath, NodeName, OptionName, PolicyName, ProjectName, RemoteUser,
@@ -56,6 +57,9 @@ pub struct Plan {
     pub start_at: Option<Timestamp>,
     /// The approval policy that applies, with the digest of its text.
     pub policy: Option<PlannedPolicy>,
+    /// The change freezes that it meets, whose lines stand among those of the policy.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freezes: Vec<MetFreeze>,
 }
 
 /// The job of a plan.

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::approval::{ApprovalPolicy, BreakGlass, Escalation, Need, Reasons};
+use crate::domain::approval::{ApprovalPolicy, BreakGlass, DEFAULT_REASONS, EXPIRES, Escalation, Need, Reasons};
+use crate::domain::change_freeze;
 use crate::domain::ids::{PolicyName, RoleName, UserName};
 use crate::domain::time::Seconds;
 use crate::spec::fields::Fields;
 use crate::spec::report::{Refers, Report};
 use crate::spec::yaml::Node;
 
-/// How long a request waits unless the policy says otherwise.
-pub(in crate::spec) const EXPIRES: Seconds = Seconds::new(4 * 3_600);
 /// How soon a run without signatures has to be reviewed unless the policy says otherwise.
 pub(in crate::spec) const REVIEW_WITHIN: Seconds = Seconds::new(24 * 3_600);
 /// What an expression of a policy can name.
@@ -21,6 +20,10 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<BTreeMap<Poli
     let mut out = BTreeMap::new();
     for entry in report.read_map(node, "approvals")? {
         let name = report.accept(PolicyName::parse(&entry.key), entry.key_span, "approvals");
+        if name.as_ref().is_some_and(|name| name.as_str() == change_freeze::POLICY) {
+            let message = format!("`{}` is what runs go by that need signatures for a change freeze alone", entry.key);
+            report.error("bad_value", entry.key_span, message, Some("use another name"));
+        }
         let policy = read_one(name.clone(), &entry.node, report);
         if let (Some(name), Some(policy)) = (name, policy) {
             out.insert(name, policy);
@@ -55,11 +58,7 @@ fn read_one(name: Option<PolicyName>, node: &Node, report: &mut Report<'_>) -> O
     })
 }
 
-/// Who asks and who refuses gives a reason; who approves need not.
-pub(in crate::spec) const DEFAULT_REASONS: Reasons =
-    Reasons { request_required: true, approve_required: false, reject_required: true };
-
-fn read_need(node: &Node, report: &mut Report<'_>) -> Option<Vec<Need>> {
+pub(super) fn read_need(node: &Node, report: &mut Report<'_>) -> Option<Vec<Need>> {
     let items = report.read_list(node, "need")?;
     if items.is_empty() {
         report.error(

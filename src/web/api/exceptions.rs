@@ -24,6 +24,7 @@ fn glass(one: &BrokenGlass) -> Value {
         "run": r.run, "project": r.project, "job": r.job_path, "policy": r.policy, "user": r.user, "reason": r.reason,
         "digest": r.plan_digest, "created_at": r.created_at, "review_by": r.review_by, "overdue": one.overdue,
         "reviewed_by": r.reviewed_by, "reviewed_at": r.reviewed_at, "note": r.note,
+        "freezes": r.freezes,
         "may_not_why": one.refusal.as_ref().map(ToString::to_string),
     })
 }

@@ -82,6 +82,8 @@ pub fn approval_detail(detail: &ApprovalDetail) -> Value {
         object.insert("plan".to_owned(), json!(detail.plan));
         object.insert("policy".to_owned(), json!(detail.policy));
         object.insert("signatures".to_owned(), answers(&detail.signatures));
+        let could = detail.could_sign.iter().map(|c| json!({ "user": c.user, "roles": c.roles })).collect();
+        object.insert("could_sign".to_owned(), Value::Array(could));
         object.insert("delegations".to_owned(), delegations(&detail.delegations));
         object.insert("thread".to_owned(), Value::Array(thread));
         object.insert("may_decide".to_owned(), json!(detail.refusal.is_none()));

@@ -6,7 +6,7 @@ use askama::Template;
 
 use super::approval_thread::{self, AgainPart, Amended, DangerLine, DiffLine, Signed, ThreadRow, diff_lines, signed};
 use super::approvals::missing;
-use super::{plan, words};
+use super::{freezes, plan, words};
 use crate::app::App;
 use crate::app::approvals::{ApprovalDetail, Decision};
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
@@ -38,6 +38,7 @@ struct Facts {
     at: Moment,
     reason: String,
     needs: String,
+    starts: String,
     missing: String,
     signatures: Vec<Signed>,
     difference_title: String,
@@ -65,6 +66,7 @@ struct ApprovalPage {
     chrome: Chrome,
     a: Facts,
     message: Option<String>,
+    freezes_html: String,
     plan_html: String,
     reason: String,
     reason_error: Option<String>,
@@ -153,6 +155,7 @@ async fn show(
     let page = ApprovalPage {
         a,
         message: refusal.map(|r| r.message.clone()),
+        freezes_html: freezes::met(&detail.plan.freezes, call.app.clock().now()),
         plan_html: plan::html(&detail.plan),
         reason: reason.to_owned(),
         reason_error,
@@ -169,7 +172,6 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
     let may_decide = pending && matches!(&detail.refusal, None | Some(DecisionRefused::StaleSession));
     let may_not_why = detail.refusal.as_ref().filter(|_| pending && !may_decide);
     let needs: Vec<String> = view.need.iter().map(|n| format!("{} {}", n.count, n.role)).collect();
-    let who = app.who_could_sign(&view.project, &view.need);
     let (difference_title, difference_line, difference) = difference(detail);
     let reasons = detail.policy.reasons;
     Facts {
@@ -191,12 +193,8 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
         origin: words::origin(&plan.origin),
         at: Moment::new(view.created_at, now),
         reason: if view.reason.is_empty() { "none given".to_owned() } else { visible(&view.reason) },
-        needs: format!(
-            "{} (policy {}; {})",
-            needs.join(" and "),
-            detail.policy.name,
-            if who.is_empty() { "nobody holds the role".to_owned() } else { who.join(", ") }
-        ),
+        needs: format!("{} (policy {})", needs.join(" and "), detail.policy.name),
+        starts: plan.start_at.map(|at| starts(view.state, at, now)).unwrap_or_default(),
         missing: missing(view),
         signatures: detail.signatures.iter().map(|s| signed(s, now)).collect(),
         escalated: approval_thread::escalated(detail, now),
@@ -204,7 +202,7 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
         thread: detail.thread.iter().map(|e| approval_thread::row(e, now)).collect(),
         again: None,
         dangers: approval_thread::dangers(&detail.plan),
-        could_sign: could_sign(app, detail),
+        could_sign: approval_thread::could_sign(detail),
         delegations: approval_thread::delegations(detail, now),
         speaks_for: approval_thread::speaks_for(detail, actor.principal.short()),
         newer_href: view.replaced_by.map(|id| format!("/approvals/{id}")),
@@ -224,20 +222,15 @@ fn facts(app: &App, actor: &Actor, detail: &ApprovalDetail, now: Timestamp) -> F
     }
 }
 
-/// Who could give what is missing, each role with the people who hold it and have not signed.
-fn could_sign(app: &App, detail: &ApprovalDetail) -> String {
-    let signed: Vec<&str> = detail.signatures.iter().map(|s| s.user.as_str()).collect();
-    let line = |role: &crate::domain::ids::RoleName| {
-        let need = [crate::domain::approval::Need { role: role.clone(), count: 1, when: None }];
-        let who: Vec<String> = app
-            .who_could_sign(&detail.view.project, &need)
-            .into_iter()
-            .filter(|name| !signed.contains(&name.as_str()) && name != detail.view.requester.short())
-            .collect();
-        let who = if who.is_empty() { "nobody else holds the role".to_owned() } else { who.join(", ") };
-        format!("{role}: {who}")
-    };
-    detail.view.missing.iter().map(|m| line(&m.role)).collect::<Vec<_>>().join("; ")
+/// When it is to start, for somebody who decides now.
+fn starts(state: RequestState, at: Timestamp, now: Timestamp) -> String {
+    let time = Moment::new(at, now).words;
+    match state {
+        RequestState::Pending if at > now => format!("approved now, it starts {time} ({})", words::until(at, now)),
+        RequestState::Pending => format!("was planned for {time}; approved now, it starts at once"),
+        RequestState::Approved if at > now => format!("{time} ({})", words::until(at, now)),
+        _ => format!("was planned for {time}"),
+    }
 }
 
 fn expiry(detail: &ApprovalDetail, now: Timestamp) -> String {

@@ -1,10 +1,11 @@
 //! What was said on a request and on those before it, and the part that asks again.
 
 use super::words;
-use crate::app::approvals::{Answered, ApprovalDetail, Earlier};
+use crate::app::approvals::{Answered, ApprovalDetail, CouldSign, Earlier};
 use crate::app::delegating::Delegation;
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::domain::approval::Verdict;
+use crate::domain::ids::RoleName;
 use crate::domain::plan::Plan;
 use crate::domain::plan::danger::{self, Danger};
 use crate::domain::plan::difference::Change;
@@ -134,6 +135,21 @@ pub(super) fn delegations(detail: &ApprovalDetail, now: Timestamp) -> Vec<String
     let line =
         |d: &Delegation| format!("{} signs for {} as {}, ends {}", d.to, d.from, d.role, words::until(d.ends_at, now));
     detail.delegations.iter().map(line).collect()
+}
+
+/// Who could give what is missing, each role with the people who can give it now, and for whom else they sign.
+pub(super) fn could_sign(detail: &ApprovalDetail) -> String {
+    let named = |one: &CouldSign| {
+        let others: Vec<&str> =
+            detail.delegations.iter().filter(|d| d.to == one.user).map(|d| d.from.as_str()).collect();
+        if others.is_empty() { one.user.to_string() } else { format!("{} (also for {})", one.user, others.join(", ")) }
+    };
+    let line = |role: &RoleName| {
+        let who: Vec<String> = detail.could_sign.iter().filter(|c| c.roles.contains(role)).map(named).collect();
+        let who = if who.is_empty() { "nobody can give it now".to_owned() } else { who.join(", ") };
+        format!("{role}: {who}")
+    };
+    detail.view.missing.iter().map(|m| line(&m.role)).collect::<Vec<_>>().join("; ")
 }
 
 /// For whom somebody may sign beside themselves.

@@ -24,6 +24,7 @@ struct Row {
     user: String,
     at: Moment,
     reason: String,
+    freezes: String,
     overdue: bool,
     due: String,
     reviewed: String,
@@ -94,6 +95,7 @@ fn row(one: &BrokenGlass, now: Timestamp) -> Row {
         user: record.user.to_string(),
         at: Moment::new(record.created_at, now),
         reason: visible(&record.reason),
+        freezes: record.freezes.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", "),
         overdue: one.overdue,
         due: words::until(record.review_by, now),
         reviewed: match (&record.reviewed_by, record.reviewed_at) {

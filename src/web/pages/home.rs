@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::approvals::{Row, row};
-use super::{runs_table, words};
+use super::{freezes, runs_table, words};
 use crate::app::browse::JobSummary;
 use crate::app::error::AppResult;
 use crate::app::runs::RunFilter;
@@ -32,6 +32,7 @@ struct Home {
     chrome: Chrome,
     greeting: String,
     queue_line: String,
+    freezes_html: String,
     approvals: Vec<Row>,
     pins_title: &'static str,
     pins: Vec<Pin>,
@@ -58,6 +59,7 @@ pub async fn page(call: Call) -> Answer {
     let page = Home {
         greeting: format!("Hello, {}", actor.principal.short()),
         queue_line: queue_line(&call, pending.len()).await?,
+        freezes_html: freezes::on_now(&call).await?,
         pins_title,
         pins,
         active: table(&active),

@@ -6,7 +6,8 @@ use askama::Template;
 
 use super::job_form::Typed;
 use super::plan::StepText;
-use super::{job_form, runs_table, words};
+use super::start_at::TypedStart;
+use super::{freezes, job_form, runs_table, words};
 use crate::app::browse::JobView;
 use crate::app::error::{AppError, AppResult, Refusal, RefusalKind};
 use crate::app::idempotency::{KeptAnswer, Keyed};
@@ -51,6 +52,7 @@ struct JobPage {
     chrome: Chrome,
     job: JobFacts,
     message: Option<String>,
+    freezes_html: String,
     form_html: String,
     steps: Vec<StepText>,
     runs: Option<String>,
@@ -79,6 +81,18 @@ pub async fn run(call: Call) -> Answer {
         reason: call.form.text("reason").unwrap_or_default().to_owned(),
         nodes: nodes.clone(),
         replaces: call.form.text("replaces").and_then(|id| ApprovalId::parse(id).ok()),
+        start: TypedStart {
+            at: call.form.text("run_at").unwrap_or_default().to_owned(),
+            zone: call.form.text("time_zone").unwrap_or_default().to_owned(),
+        },
+    };
+    let start_at = match typed.start.read() {
+        Ok(start_at) => start_at,
+        Err(AppError::Refused(refusal)) => {
+            let view = call.app.browse_job(call.actor()?, &project, &job).await?;
+            return show(&call, &view, &typed, Some(&refusal), status_of(&refusal)).await;
+        }
+        Err(fault) => return Err(fault),
     };
     let request = RunRequest {
         project: project.clone(),
@@ -87,7 +101,7 @@ pub async fn run(call: Call) -> Answer {
         reason: typed.reason.clone(),
         nodes,
         node_filter: None,
-        start_at: None,
+        start_at,
         origin: Origin::Button,
         dry_run: false,
     };
@@ -150,6 +164,7 @@ async fn same_again(call: &Call, view: &JobView) -> AppResult<Typed> {
         reason: earlier.run.reason,
         nodes: Some(earlier.plan.nodes.iter().map(|n| n.name.to_string()).collect()),
         replaces: call.query("replaces").and_then(|id| ApprovalId::parse(&id).ok()),
+        start: TypedStart::default(),
     })
 }
 
@@ -172,6 +187,7 @@ async fn show(
     let page = JobPage {
         job: JobFacts { pinned: pinned(call, view).await?, ..facts(call, view) },
         message,
+        freezes_html: freezes::met(&view.freezes, now),
         form_html: job_form::html(view, typed, refusal),
         steps: steps(view),
         runs: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },

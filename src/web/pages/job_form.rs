@@ -4,6 +4,7 @@
 use askama::Template;
 
 use super::job_fields::{Field, fields};
+use super::start_at::TypedStart;
 use super::words;
 use crate::app::browse::{JobView, NodeChoice};
 use crate::app::error::{Refusal, sentence};
@@ -32,6 +33,9 @@ struct JobForm {
     reason_required: bool,
     reason_error: Option<String>,
     sign_off: Option<String>,
+    start_at: String,
+    zone: String,
+    start_error: Option<String>,
     button: String,
 }
 
@@ -46,6 +50,8 @@ pub struct Typed {
     pub nodes: Option<Vec<String>>,
     /// The request that this one is asked after.
     pub replaces: Option<crate::domain::ids::ApprovalId>,
+    /// When it is to start.
+    pub start: TypedStart,
 }
 
 /// The form's content as HTML, with what was typed and what is wrong with it.
@@ -71,6 +77,10 @@ pub fn html(view: &JobView, typed: &Typed, refusal: Option<&Refusal>) -> String 
         reason_required,
         reason_error,
         sign_off: sign_off(view),
+        start_at: typed.start.at.clone(),
+        zone: typed.start.zone_name(),
+        start_error: error_of("run_at")
+            .or_else(|| refusal.filter(|r| r.code == "bad_start").map(|r| r.message.clone())),
         button: button(view),
     })
 }

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::words;
+use super::{freezes, words};
 use crate::app::browse::JobSummary;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -39,6 +39,7 @@ struct Jobs {
     chrome: Chrome,
     line: String,
     filter: String,
+    freezes_html: String,
     groups: Vec<Group>,
     new_in: Vec<String>,
 }
@@ -58,7 +59,9 @@ pub async fn page(call: Call) -> Answer {
     let filter = call.query("q").unwrap_or_default();
     let projects = call.app.access_rules(call.actor()?).await?;
     let new_in = projects.iter().filter(|p| p.may_edit).map(|p| p.project.to_string()).collect();
-    Ok(render(StatusCode::OK, &Jobs { line, filter, groups, new_in, chrome: chrome::of(&call, "/jobs").await }))
+    let freezes_html = freezes::on_now(&call).await?;
+    let chrome = chrome::of(&call, "/jobs").await;
+    Ok(render(StatusCode::OK, &Jobs { line, filter, freezes_html, groups, new_in, chrome }))
 }
 
 fn row(job: JobSummary) -> Row {

@@ -145,7 +145,7 @@ fn when(detail: &RunDetail, now: Timestamp) -> String {
         (Some(from), None) => format!("for {}", words::took(from, now)),
         (None, Some(to)) => format!("never started; ended {}", Moment::new(to, now).words),
         (None, None) => match run.start_at {
-            Some(at) => format!("starts {}", words::until(at, now)),
+            Some(at) => format!("starts {}, {}", words::until(at, now), Moment::new(at, now).words),
             None => format!("asked for {}", Moment::new(run.created_at, now).words),
         },
     }

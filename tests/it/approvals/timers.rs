@@ -114,3 +114,52 @@ fn timers_survive_a_restart() {
     test.settle();
     assert_eq!(test.state(run), State::Expired);
 }
+
+/// Sends the form of the job's page.
+fn press(client: &crate::client::Client, fields: &str) -> crate::client::Answer {
+    let csrf = client.get("/api/v1/session").json()["csrf"].as_str().unwrap().to_owned();
+    let form = format!("csrf={csrf}&reason=tonight&{fields}");
+    let form = Some(form.as_bytes());
+    client.with("content-type", "application/x-www-form-urlencoded").send("POST", "/projects/ops/run/one", form)
+}
+
+#[test]
+fn a_start_is_planned_on_the_page_on_the_clock_that_it_names() {
+    let test = timed();
+    let (olga, mia) = (test.signed_in("olga"), test.signed_in("mia"));
+    let page = olga.get("/projects/ops/jobs/one").expect(200).text();
+    assert!(page.contains("Start at") && page.contains("On the clock of") && page.contains("time_zone"), "{page}");
+    let berlin = |at: chrono::DateTime<chrono::Utc>| {
+        let zone = interlock::domain::zone::Zone::parse("Europe/Berlin").unwrap();
+        zone.clock(at).format("%Y-%m-%dT%H:%M").to_string()
+    };
+    let at = test.clock.now() + TimeDelta::hours(3);
+    // In the past; no time; no clock.
+    let past = format!("run_at={}&time_zone=Europe/Berlin", berlin(test.clock.now() - TimeDelta::hours(1)));
+    let page = press(&olga, &past).expect(422).text();
+    assert!(
+        page.contains("is over already") && page.contains(&berlin(test.clock.now() - TimeDelta::hours(1))),
+        "{page}"
+    );
+    press(&olga, "run_at=tonight&time_zone=UTC").expect(422);
+    press(&olga, &format!("run_at={}&time_zone=Atlantis", berlin(at))).expect(422);
+    let body = serde_json::json!({ "options": {}, "reason": "x", "run_at": "2020-01-01T00:00:00Z" });
+    olga.post("/api/v1/projects/ops/jobs/one/runs", &body).refused(422, "invalid_options");
+    assert!(test.runs_in(&State::ALL).is_empty());
+
+    let made = press(&olga, &format!("run_at={}&time_zone=Europe/Berlin", berlin(at))).expect(303);
+    let href = made.header("location").unwrap().to_owned();
+    let run = interlock::domain::ids::RunNumber::parse(href.rsplit('/').next().unwrap()).unwrap();
+    let id = request(&test, run).view.id.to_string();
+    let time = at.format("%H:%M UTC").to_string();
+    let page = mia.get(&format!("/approvals/{id}")).expect(200).text();
+    assert!(page.contains("approved now, it starts") && page.contains(&time), "{page}");
+    approve(&mia, &id).expect(200);
+    let page = olga.get(&href).expect(200).text();
+    assert!(page.contains("starts in 3h") && page.contains(&time), "{page}");
+    test.settle();
+    assert_eq!(test.state(run), State::Scheduled);
+    test.clock.advance(TimeDelta::hours(3));
+    test.settle();
+    assert_eq!(test.state(run), State::Succeeded);
+}

@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use diesel::migration::MigrationSource;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use interlock::store::{Conn, StoreError};
 
 use super::databases::both;
+
+const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 type Columns = BTreeMap<(String, String), (String, bool)>;
 
@@ -103,5 +108,46 @@ async fn a_database_opens_again_and_one_of_a_later_version_does_not() {
         fresh.db.write(move |c| Ok::<_, StoreError>(c.batch_execute(later)?)).await.unwrap();
         let refused = Db::open(&fresh.url, &Options::default()).unwrap_err();
         assert!(refused.to_string().contains("29990101000000"), "{}: {refused}", fresh.name);
+    }
+}
+
+/// Takes every version back, the newest first; how many there were.
+fn down<C, DB>(mut c: C, source: EmbeddedMigrations) -> usize
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    c.revert_all_migrations(source).unwrap().len()
+}
+
+/// Brings every version that is not there; how many there were.
+fn up<C, DB>(mut c: C, source: EmbeddedMigrations) -> usize
+where
+    C: MigrationHarness<DB>,
+    DB: diesel::backend::Backend,
+    EmbeddedMigrations: MigrationSource<DB>,
+{
+    c.run_pending_migrations(source).unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_version_can_be_taken_back_and_brought_again() {
+    let described = described();
+    let sqlite = |path: &str| SqliteConnection::establish(path).unwrap();
+    let postgres = |url: &str| PgConnection::establish(url).unwrap();
+    for fresh in both() {
+        let taken = match fresh.url.strip_prefix("sqlite:") {
+            Some(path) => down(sqlite(path), SQLITE),
+            None => down(postgres(&fresh.url), POSTGRES),
+        };
+        let left = fresh.db.read(found).await.unwrap();
+        assert!(taken > 15 && left.is_empty(), "{}: {taken}, {left:?}", fresh.name);
+        let brought = match fresh.url.strip_prefix("sqlite:") {
+            Some(path) => up(sqlite(path), SQLITE),
+            None => up(postgres(&fresh.url), POSTGRES),
+        };
+        assert_eq!(brought, taken, "{}", fresh.name);
+        assert_eq!(fresh.db.read(found).await.unwrap(), described, "{}", fresh.name);
     }
 }

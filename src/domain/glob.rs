@@ -1,4 +1,4 @@
-//! The globs of `on:`, such as `job/db/**`.
+//! Globs over paths, such as `job/db/**`.
 //!
 //! `*` is any number of characters within one part, `**` also crosses `/`, and `**/` may stand for no part at all:
 //! `job/**/restart` covers `job/restart`. Every other character is itself.
@@ -18,11 +18,12 @@ enum Piece {
 
 /// A glob, read once and held against many paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Glob(Vec<Piece>);
+pub struct Glob(Vec<Piece>);
 
 impl Glob {
     /// Reads a glob; every text is one.
-    pub(super) fn new(text: &str) -> Self {
+    #[must_use]
+    pub fn new(text: &str) -> Self {
         let mut pieces = Vec::new();
         let mut rest = text.as_bytes();
         let mut at_part = true;
@@ -41,7 +42,8 @@ impl Glob {
     }
 
     /// Whether the glob covers the whole path.
-    pub(super) fn covers(&self, path: &str) -> bool {
+    #[must_use]
+    pub fn covers(&self, path: &str) -> bool {
         let path = path.as_bytes();
         // reach[i]: the pieces so far cover exactly the first i bytes. One sweep a piece, so no glob is slow.
         let mut reach = vec![false; path.len() + 1];

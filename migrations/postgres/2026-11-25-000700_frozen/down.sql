@@ -1,0 +1,1 @@
+ALTER TABLE break_glass DROP COLUMN freezes;
