@@ -409,6 +409,6 @@ fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)
             };
             channels.into_values().filter_map(key).collect()
         }
-        Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule => Vec::new(),
+        Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule | Kind::Source => Vec::new(),
     }
 }

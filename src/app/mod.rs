@@ -54,6 +54,7 @@ pub mod sessions;
 mod sign_off;
 mod signed;
 mod signers;
+mod sources;
 mod standing;
 mod stored_log;
 mod takeover;

@@ -113,6 +113,7 @@ impl Engine {
         done += self.app.settle_events().await?;
         // A command that follows its own run leaves events to the server.
         if self.only.is_none() {
+            done += self.app.fire_timers().await?;
             done += self.app.match_events().await?;
         }
         while self.under_way() < self.most {

@@ -1,0 +1,88 @@
+//! Sources of events: what makes them by itself makes each of them once.
+
+mod timers;
+
+use serde_json::Value;
+
+use crate::client::Client;
+use crate::harness::{Base, TestApp};
+
+const ACCESS: &str = "
+roles:
+  all: [{allow: [view, run, edit, promote, use_secret, view_secret_names], on: '**'}]
+  looks: [{allow: [view], on: '**'}]
+members:
+  all: ['user:ann', 'service:robot']
+  looks: ['user:vic']
+";
+
+/// A project with these sources, each by its file's name and text, and a rule in dry run on everything that they make.
+fn world(base: Base, sources: &[(&str, &str)]) -> TestApp {
+    let test = TestApp::fake_on(base);
+    load(&test, sources);
+    test.person("ann");
+    test.person("vic");
+    test
+}
+
+fn load(test: &TestApp, sources: &[(&str, &str)]) {
+    let rules: Vec<(String, String)> = sources
+        .iter()
+        .flat_map(|(_, text)| text.lines().filter_map(|line| line.strip_prefix("name: ")))
+        .map(|name| {
+            let text = format!(
+                "name: on_{name}\ntrigger: {{type: source.{name}}}\ncriteria: {{trigger: {{type: exists}}}}\naction: nothing\nowner: service:robot\n"
+            );
+            (format!("rules/{name}.yaml"), text)
+        })
+        .collect();
+    let paths: Vec<String> = sources.iter().map(|(name, _)| format!("sources/{name}.yaml")).collect();
+    let mut files = vec![("access.yaml", ACCESS)];
+    files.extend(paths.iter().map(String::as_str).zip(sources.iter().map(|(_, text)| *text)));
+    files.extend(rules.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+    test.load("ops", &files);
+}
+
+/// Every event of a source, oldest first, with its payload.
+fn events(client: &Client, source: &str) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let path = format!("/api/v1/events?source=source:{source}&limit=200{cursor}");
+        let page = client.get(&path).expect(200).json();
+        all.extend(page["items"].as_array().unwrap().clone());
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => break,
+        }
+    }
+    all.reverse();
+    all
+}
+
+/// An event as its own page has it.
+fn whole(client: &Client, event: &Value) -> Value {
+    client.get(&format!("/api/v1/events/{}", event["id"].as_str().unwrap())).expect(200).json()
+}
+
+/// The payloads of every event of a source, oldest first.
+fn payloads(client: &Client, source: &str) -> Vec<Value> {
+    events(client, source).iter().map(|event| whole(client, event)["payload"].clone()).collect()
+}
+
+/// A database from before there were sources keeps its definitions and their revisions.
+#[test]
+fn an_older_database_is_brought_to_this_form() {
+    let test = world(Base::Sqlite, &[("t", "name: t\ntype: timer\nevery: 1h\n")]);
+    let rows = "SELECT d.kind || '/' || d.name, r.digest FROM definitions d JOIN revisions r ON r.definition_id = d.id";
+    let before = test.sql_rows(rows);
+    assert!(before.len() >= 3, "{before:?}");
+    test.sql(
+        "DROP TABLE source_seen; DROP TABLE source_states; \
+         DELETE FROM __diesel_schema_migrations WHERE version = '20261125000800'",
+    );
+    let test = test.restart();
+    assert_eq!(test.sql_rows(rows), before);
+    assert_eq!(test.sql_rows("SELECT \"table\", parent FROM pragma_foreign_key_check"), []);
+    test.signed_in("ann").get("/rules/ops/on_t").expect(200);
+}
