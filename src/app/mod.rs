@@ -54,7 +54,7 @@ pub mod sessions;
 mod sign_off;
 mod signed;
 mod signers;
-mod sources;
+pub mod sources;
 mod standing;
 mod stored_log;
 mod takeover;

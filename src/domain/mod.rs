@@ -26,6 +26,7 @@ pub mod notice;
 pub mod option;
 pub mod plan;
 pub mod project;
+pub mod reachable;
 pub mod resume;
 pub mod rule;
 pub mod run;

@@ -5,6 +5,7 @@
 //! leaves out what does not exist and comes in both passes of a repeated hour.
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use chrono_tz::Tz as Zone;
 use croner::Cron;
@@ -17,7 +18,7 @@ use super::time::Timestamp;
 pub struct Timetable {
     pattern: String,
     zone: Zone,
-    cron: Cron,
+    cron: Arc<Cron>,
 }
 
 impl Timetable {
@@ -33,7 +34,7 @@ impl Timetable {
         }
         let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
         let cron = parser.parse(&pattern).map_err(|e| told(&e.to_string()))?;
-        Ok(Self { pattern, zone, cron })
+        Ok(Self { pattern, zone, cron: Arc::new(cron) })
     }
 
     /// The pattern, with one space between its fields.

@@ -1,5 +1,7 @@
 //! Reads a source of events.
 
+mod log;
+mod poll;
 mod timer;
 
 use serde_json::{Value, json};
@@ -15,9 +17,11 @@ use crate::domain::source::{Source, SourceKind};
 #[derive(Clone, Copy)]
 enum Kind {
     Timer,
+    Poll,
+    Log,
 }
 
-const KINDS: [(&str, Kind); 1] = [("timer", Kind::Timer)];
+const KINDS: [(&str, Kind); 3] = [("timer", Kind::Timer), ("poll", Kind::Poll), ("log", Kind::Log)];
 
 /// Reads one document as a source.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
@@ -41,6 +45,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
     };
     let kind = match kind {
         Kind::Timer => timer::read(&mut fields, report).map(SourceKind::Timer),
+        Kind::Poll => poll::read(&mut fields, report).map(SourceKind::Poll),
+        Kind::Log => log::read(&mut fields, report).map(SourceKind::Log),
     };
     fields.finish(report);
     if report.errors() > before {

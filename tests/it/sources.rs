@@ -1,5 +1,7 @@
 //! Sources of events: what makes them by itself makes each of them once.
 
+mod logs;
+mod polls;
 mod timers;
 
 use serde_json::Value;

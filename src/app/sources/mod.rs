@@ -1,7 +1,10 @@
 //! What makes events by itself: timers, and what is read from outside.
 
+mod outside;
 mod timers;
+mod view;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,6 +15,14 @@ use crate::domain::ids::EventId;
 use crate::domain::source::Source;
 use crate::domain::time::Timestamp;
 use crate::store::sources::Standpoint;
+
+pub use outside::{Brought, Outing};
+pub use view::SourceView;
+
+/// No sender, no headers.
+fn no_headers() -> BTreeMap<String, String> {
+    BTreeMap::new()
+}
 
 /// A source with everything that is needed to make its events.
 #[derive(Debug, Clone)]

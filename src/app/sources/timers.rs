@@ -1,6 +1,6 @@
 //! Timers: what is due becomes an event, in the transaction that moves the timer on.
 
-use super::Watched;
+use super::{Watched, no_headers};
 use crate::app::App;
 use crate::app::error::AppResult;
 use crate::domain::access::{Permission, Permit};
@@ -35,7 +35,7 @@ impl App {
         let permit = self.own_permit(Permission::Edit)?;
         let mut made = 0;
         for watched in timers {
-            let SourceKind::Timer(timer) = &watched.source.kind;
+            let SourceKind::Timer(timer) = &watched.source.kind else { continue };
             let own = |s: &&StandingRecord| s.definition_id == watched.at.definition && s.place == watched.at.place;
             let now = self.clock.now();
             let Some(step) = step(&watched, timer, standings.iter().find(own), now) else { continue };
@@ -101,7 +101,7 @@ fn take(c: &mut Conn, permit: &Permit, watched: &Watched, step: &Step, now: Time
     for scheduled in &step.fires {
         let payload = payload(watched.source.name.as_str(), *scheduled, now);
         let event = watched.event(delivery_key(*scheduled), &payload, now);
-        events::insert_event_once(c, permit, &event, &std::collections::BTreeMap::new())?;
+        events::insert_event_once(c, permit, &event, &no_headers())?;
     }
     Ok(step.fires.len())
 }

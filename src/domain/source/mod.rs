@@ -1,6 +1,9 @@
 //! Sources: what makes events by itself. A source runs with nobody's rights, as all that it can do is say that something
 //! happened.
 
+pub mod errand;
+pub mod log;
+pub mod poll;
 pub mod standing;
 pub mod timer;
 
@@ -8,6 +11,8 @@ use serde_json::{Value, json};
 
 use super::digest::{Digest, canonical_json};
 use super::ids::SourceName;
+use log::LogFile;
+use poll::Poll;
 use timer::Timer;
 
 /// A source, as its file defines it.
@@ -30,6 +35,10 @@ pub struct Source {
 pub enum SourceKind {
     /// The clock.
     Timer(Timer),
+    /// An address that is asked over and over.
+    Poll(Poll),
+    /// New lines of a file.
+    Log(LogFile),
 }
 
 impl SourceKind {
@@ -38,6 +47,8 @@ impl SourceKind {
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Timer(_) => "timer",
+            Self::Poll(_) => "poll",
+            Self::Log(_) => "log",
         }
     }
 
@@ -46,6 +57,8 @@ impl SourceKind {
     pub fn settings(&self) -> Value {
         match self {
             Self::Timer(timer) => timer.settings(),
+            Self::Poll(poll) => poll.settings(),
+            Self::Log(log) => log.settings(),
         }
     }
 
@@ -53,6 +66,8 @@ impl SourceKind {
     fn position_of(&self) -> Value {
         match self {
             Self::Timer(timer) => timer.schedule.settings(),
+            Self::Poll(poll) => poll.position_of(),
+            Self::Log(log) => json!(log.file),
         }
     }
 }

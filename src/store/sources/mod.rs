@@ -3,6 +3,8 @@
 //! A row moves by compare-and-set on `changes`, in the transaction that stores the events, so that of two servers one makes
 //! them.
 
+pub mod seen;
+
 use diesel::prelude::*;
 
 use crate::domain::access::{Permit, Resource};

@@ -216,6 +216,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Job => format!("/projects/{project}/jobs/{encoded}"),
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
         Kind::Rule => format!("/rules/{project}/{encoded}"),
+        Kind::Source => "/sources".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
