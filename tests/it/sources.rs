@@ -88,3 +88,33 @@ fn an_older_database_is_brought_to_this_form() {
     assert_eq!(test.sql_rows("SELECT \"table\", parent FROM pragma_foreign_key_check"), []);
     test.signed_in("ann").get("/rules/ops/on_t").expect(200);
 }
+
+/// Only who may edit a source turns it off; that is a revision of its text.
+#[test]
+fn a_source_is_turned_off_by_who_may_edit_it() {
+    let test = world(Base::Sqlite, &[("t", "# A comment.\nname: t\ntype: timer\nevery: 1h\n")]);
+    test.settle();
+    let path = "/api/v1/sources/ops/t/enabled";
+    test.signed_in("vic").post(path, &serde_json::json!({"enabled": false})).refused(403, "forbidden");
+    let ann = test.signed_in("ann");
+    ann.post(path, &serde_json::json!({"enabled": "no"})).refused(422, "bad_enabled");
+    let shown = |state: &str| {
+        let shown = ann.get("/api/v1/sources/ops/t").expect(200).json();
+        assert_eq!(shown["state"], state, "{shown}");
+        shown["revision"].as_i64().unwrap()
+    };
+    let before = shown("watching");
+    ann.post(path, &serde_json::json!({"enabled": false})).expect(200);
+    assert_eq!(shown("off"), before + 1);
+    ann.post(path, &serde_json::json!({"enabled": false})).expect(200);
+    assert_eq!(shown("off"), before + 1, "what is off is not turned off again");
+    test.clock.advance(chrono::TimeDelta::hours(3));
+    test.settle();
+    ann.post(path, &serde_json::json!({"enabled": true})).expect(200);
+    test.settle();
+    assert!(events(&ann, "t").is_empty());
+    let text = test.sql_rows("SELECT source, canonical FROM revisions ORDER BY created_at DESC LIMIT 1").remove(0).0;
+    assert_eq!(text, "# A comment.\nname: t\ntype: timer\nevery: 1h\nenabled: true\n");
+    let page = test.signed_in("vic").get("/sources").expect(200).text();
+    assert!(page.contains("source.t") && !page.contains("Turn off"), "{page}");
+}

@@ -76,11 +76,20 @@ fn row(s: &SourceView, now: Timestamp) -> Row {
         event: s.source.event_type.clone(),
         state,
         state_class,
-        next: s.next_at.map(|at| Moment::new(at, now)),
+        next: s.next_at.map(|at| soon(at, now)),
         last: s.event_at.map(|at| Moment::new(at, now)),
         error: s.error.clone(),
         may_edit: s.may_edit,
         enabled: s.source.enabled,
         name,
     }
+}
+
+/// A moment that is to come.
+fn soon(at: Timestamp, now: Timestamp) -> Moment {
+    let moment = Moment::new(at, now);
+    if at - now < chrono::TimeDelta::minutes(1) {
+        return Moment { words: "within a minute".to_owned(), ..moment };
+    }
+    moment
 }
