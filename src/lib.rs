@@ -15,6 +15,7 @@ pub mod config;
 pub mod domain;
 pub mod engine;
 pub mod exec;
+pub mod feed;
 pub mod notify;
 pub mod policy;
 pub mod spec;

@@ -59,10 +59,11 @@ impl App {
             "key" => Resource::Key { project, path: KeyPath::parse(name).map_err(bad)? },
             "webhook" => Resource::Webhook { project, name: name.to_owned() },
             "rule" => Resource::Rule { project, name: name.to_owned() },
+            "source" => Resource::Source { project, name: name.to_owned() },
             "event" => Resource::Events { project },
             "project" => Resource::Project { project },
             _ => {
-                let message = "Write what it is about as in access.yaml: job/GROUP/NAME, node/NAME, key/keys/…, webhook/NAME, rule/NAME, event or project.";
+                let message = "Write what it is about as in access.yaml: job/GROUP/NAME, node/NAME, key/keys/…, webhook/NAME, rule/NAME, source/NAME, event or project.";
                 return Err(AppError::invalid("bad_resource", message));
             }
         })

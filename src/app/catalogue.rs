@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 use super::error::{AppError, AppResult};
 use crate::domain::access::{AccessRules, Permission, Resource};
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, WebhookName};
+use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, SourceName, WebhookName};
 use crate::domain::job::{Dispatch, Job};
 use crate::domain::node::{Node, NodeFilter};
 use crate::domain::project::Project;
 use crate::domain::rule::{self, Rule, RuleIndex};
 use crate::domain::secret::SecretText;
+use crate::domain::source::Source;
 use crate::domain::webhook::Webhook;
 use crate::policy::Policy;
 use crate::spec;
@@ -49,7 +50,9 @@ pub struct ProjectState {
     pub webhooks: BTreeMap<WebhookName, StoredWebhook>,
     /// Its rules, by name.
     pub rules: Vec<StoredRule>,
-    /// Which of them an event can concern.
+    /// Its sources of events.
+    pub sources: BTreeMap<SourceName, StoredSource>,
+    /// Which of its rules an event can concern.
     pub rule_index: RuleIndex,
 }
 
@@ -90,6 +93,17 @@ pub struct StoredRule {
     pub digest: Digest,
     /// The rule.
     pub rule: Arc<Rule>,
+}
+
+/// A source of events with its revision.
+#[derive(Debug, Clone)]
+pub struct StoredSource {
+    /// The definition's id in the store.
+    pub definition: String,
+    /// The revision's number.
+    pub revision: i64,
+    /// The source.
+    pub source: Arc<Source>,
 }
 
 impl Catalogue {
@@ -181,6 +195,7 @@ impl ProjectState {
             jobs: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             rules: Vec::new(),
+            sources: BTreeMap::new(),
             rule_index: RuleIndex::default(),
         }
     }
@@ -227,6 +242,11 @@ impl ProjectState {
                     digest: revision.digest,
                     rule: Arc::new(rule),
                 });
+            }
+            Kind::Source => {
+                let source = Arc::new(spec::read_source(source).map_err(first)?);
+                let (definition, revision) = (definition.id.clone(), definition.revision);
+                self.sources.insert(source.name.clone(), StoredSource { definition, revision, source });
             }
         }
         Ok(())

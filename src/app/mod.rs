@@ -56,6 +56,7 @@ pub mod sessions;
 mod sign_off;
 mod signed;
 mod signers;
+pub mod sources;
 mod standing;
 mod stored_log;
 mod takeover;

@@ -12,7 +12,9 @@ use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
 use crate::store::rules::{enforcements, verdicts};
-use crate::store::{blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses};
+use crate::store::{
+    blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses, sources,
+};
 
 /// How long the answer to an idempotency key is remembered.
 const KEYS: TimeDelta = TimeDelta::hours(24);
@@ -70,7 +72,7 @@ impl App {
             .db
             .write(move |c| {
                 let keys = idempotency::prune(c, now - KEYS)?;
-                let old = sessions::prune(c, now - SIGN_INS)?;
+                let old = sources::forget_deleted(c, &permit)? + sessions::prune(c, now - SIGN_INS)?;
                 let told = notices::prune(c, &permit, now - NOTICES, 1_000)?
                     + slack_presses::prune(c, &permit, now - PRESSES)?;
                 Ok::<_, AppError>(keys + old + told + sign_in::prune_failures(c, now - SIGN_INS)?)

@@ -4,6 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::app::sources::SourceView;
+
 use super::limits::{self, OpenFiles};
 use super::{Done, Failure, Format, Global, out, start};
 
@@ -73,6 +75,11 @@ pub(super) async fn run(global: &Global) -> Done {
                     );
                 }
             }
+            let watched = app.sources(&start::operator()).await?;
+            if !watched.is_empty() {
+                let failing: Vec<_> = watched.iter().filter(|s| s.state == "failing").collect();
+                say(failing.is_empty(), "sources see what they watch", &told_of(&failing));
+            }
             for node in app.nodes(&start::operator(), None).await? {
                 let name = &node.node.name;
                 let mend = format!("run `interlock node enrol {name} --project {}`", node.project);
@@ -89,4 +96,10 @@ pub(super) async fn run(global: &Global) -> Done {
         out::json(&json!({ "good": well, "checks": checks }));
     }
     if well { Ok(()) } else { Err(Failure::Failed) }
+}
+
+/// Which sources fail, and why.
+fn told_of(failing: &[&SourceView]) -> String {
+    let told: Vec<String> = failing.iter().map(|s| format!("{}/{}: {}", s.project, s.source.name, s.error)).collect();
+    told.join("\n      ")
 }

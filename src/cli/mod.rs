@@ -26,6 +26,7 @@ mod rule;
 mod run;
 mod runs;
 mod serve;
+mod sources;
 mod start;
 mod token;
 mod user;

@@ -9,9 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::limits::{self, OpenFiles};
-use super::{Done, Failure, Global, apply, folder, notify, out, start};
+use super::{Done, Failure, Global, apply, folder, notify, out, sources, start};
 use crate::app::App;
 use crate::engine::Engine;
+use crate::feed::Feed;
 use crate::notify::Courier;
 
 #[derive(Debug, Args)]
@@ -30,6 +31,8 @@ pub(super) struct Options {
     role: Role,
     #[command(flatten)]
     notify: notify::Options,
+    #[command(flatten)]
+    sources: sources::Options,
 }
 
 /// What a server does, where several share a database and a data folder.
@@ -56,14 +59,14 @@ pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info");
     #[cfg(debug_assertions)]
     super::die::when_told();
-    let courier = options.notify.courier()?;
+    let (courier, feed) = (options.notify.courier()?, options.sources.feed()?);
     block_on(async move {
         if options.role == Role::Worker {
             let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
             notify::install(&app, &courier);
             out::line("Interlock carries runs out; it listens nowhere");
             let _sharing = app.share_wakes()?;
-            return work(app, courier, Stops::listen()).await;
+            return work(app, courier, feed, Stops::listen()).await;
         }
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
@@ -86,7 +89,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
         if options.role == Role::Web {
             return answer(app, listener, stops).await.map(drop);
         }
-        serve(app, listener, Some(courier), stops, Leaving::GoOn).await
+        serve(app, listener, Some((courier, feed)), stops, Leaving::GoOn).await
     })
 }
 
@@ -127,7 +130,7 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 pub(super) async fn serve(
     app: Arc<App>,
     listener: TcpListener,
-    courier: Option<Courier>,
+    outside: Option<(Courier, Feed)>,
     stops: Stops,
     leaving: Leaving,
 ) -> Done {
@@ -143,8 +146,8 @@ pub(super) async fn serve(
     }
     let (executors, ssh) = start::executors(&app)?;
     let engine = Engine::new(Arc::clone(&app), executors);
-    let engine = Arc::new(match courier {
-        Some(courier) => engine.telling(courier),
+    let engine = Arc::new(match outside {
+        Some((courier, feed)) => engine.telling(courier).watching(feed),
         None => engine,
     });
     let (stop, stopping) = watch::channel(false);
@@ -180,9 +183,9 @@ async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Resul
 }
 
 /// Carries runs out until the process is told to stop.
-async fn work(app: Arc<App>, courier: Courier, mut stops: Stops) -> Done {
+async fn work(app: Arc<App>, courier: Courier, feed: Feed, mut stops: Stops) -> Done {
     let (executors, ssh) = start::executors(&app)?;
-    let engine = Arc::new(Engine::new(Arc::clone(&app), executors).telling(courier));
+    let engine = Arc::new(Engine::new(Arc::clone(&app), executors).telling(courier).watching(feed));
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
     stops.told().await;

@@ -11,6 +11,15 @@ pub fn name() -> String {
     format!("{host}/{}/{id}/{}", place(), started(&id.to_string()).unwrap_or_default())
 }
 
+/// The machine's own id, which stays as long as it does, and its name. One without an id is known by its name.
+#[must_use]
+pub fn machine() -> (String, String) {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    let id = fs::read_to_string("/etc/machine-id").unwrap_or_default();
+    let id: String = id.chars().filter(char::is_ascii_hexdigit).take(32).collect();
+    (if id.is_empty() { host.clone() } else { id }, host)
+}
+
 /// Whether the server of this name ran on this kernel and is no more. What cannot be told is not gone.
 #[must_use]
 pub fn is_gone(name: &str) -> bool {

@@ -183,6 +183,8 @@ pub enum Resource {
     Webhook { project: ProjectName, name: String },
     /// A rule.
     Rule { project: ProjectName, name: String },
+    /// A source of events.
+    Source { project: ProjectName, name: String },
     /// The events of a project.
     Events { project: ProjectName },
     /// A project's own settings: access, approvals, inventory.
@@ -195,7 +197,7 @@ pub enum Resource {
 
 impl Resource {
     /// The path that `on:` globs are held against: `job/services/restart-service`, `node/web1`, `key/keys/ops/db`,
-    /// `webhook/pagerduty-incident`, `rule/NAME`, `event`, `project`, `account/alice`, `system`.
+    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `event`, `project`, `account/alice`, `system`.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -204,6 +206,7 @@ impl Resource {
             Self::Key { path, .. } => format!("key/{path}"),
             Self::Webhook { name, .. } => format!("webhook/{name}"),
             Self::Rule { name, .. } => format!("rule/{name}"),
+            Self::Source { name, .. } => format!("source/{name}"),
             Self::Events { .. } => "event".to_owned(),
             Self::Project { .. } => "project".to_owned(),
             Self::Account { name } => format!("account/{name}"),
@@ -220,6 +223,7 @@ impl Resource {
             | Self::Key { project, .. }
             | Self::Webhook { project, .. }
             | Self::Rule { project, .. }
+            | Self::Source { project, .. }
             | Self::Events { project }
             | Self::Project { project } => Some(project),
             Self::Account { .. } | Self::System => None,

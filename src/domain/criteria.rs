@@ -15,10 +15,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::time::Timestamp;
-use operator::Test;
-use path::Path;
-
 pub use operator::OPERATORS;
+use operator::Test;
+pub use path::Path;
 
 /// One condition as its author wrote it.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -11,6 +11,7 @@ mod insist;
 mod keeper;
 mod notices;
 mod output;
+mod sources;
 mod target;
 mod words;
 
@@ -26,6 +27,7 @@ use crate::app::App;
 use crate::app::error::AppResult;
 use crate::domain::ids::RunNumber;
 use crate::exec::Executor;
+use crate::feed::Feed;
 use crate::notify::Courier;
 
 /// How executors reach nodes.
@@ -48,6 +50,7 @@ pub struct Engine {
     most: usize,
     look: Duration,
     courier: Option<Courier>,
+    feed: Option<Feed>,
 }
 
 /// How many runs a server carries out at once.
@@ -69,6 +72,7 @@ impl Engine {
             most: MOST_RUNS,
             look: LOOK,
             courier: None,
+            feed: None,
         }
     }
 
@@ -84,6 +88,24 @@ impl Engine {
     pub fn telling(mut self, courier: Courier) -> Self {
         self.courier = Some(courier);
         self
+    }
+
+    /// An engine that fetches what sources watch as well.
+    #[must_use]
+    pub fn watching(mut self, feed: Feed) -> Self {
+        self.feed = Some(feed);
+        self
+    }
+
+    /// Fetches what sources watch and what is due now, once. How many events that made.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn watch(&self) -> AppResult<usize> {
+        match &self.feed {
+            Some(feed) => sources::watch(&self.app, feed).await,
+            None => Ok(0),
+        }
     }
 
     /// Tells people what is to be told now, once. How much was done.
@@ -113,6 +135,7 @@ impl Engine {
         done += self.app.settle_events().await?;
         // A command that follows its own run leaves events to the server.
         if self.only.is_none() {
+            done += self.app.fire_timers().await?;
             done += self.app.match_events().await?;
         }
         while self.under_way() < self.most {
@@ -158,6 +181,9 @@ impl Engine {
         }
         if let Some(courier) = self.courier.clone() {
             beside.spawn(notices::keep(Arc::clone(&self.app), courier));
+        }
+        if let Some(feed) = self.feed.clone() {
+            beside.spawn(sources::keep(Arc::clone(&self.app), feed));
         }
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));

@@ -5,7 +5,6 @@
 
 mod mail;
 mod mattermost;
-mod reachable;
 mod slack;
 mod teams;
 mod web;

@@ -8,8 +8,8 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
-use super::reachable::is_public;
 use crate::domain::notice::letter::Outcome;
+use crate::domain::reachable::is_public;
 
 /// The way to chats and webhooks.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::nodes::{self, NodesFormat};
 use super::report::{Reference, Report};
 use super::rule;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, job, project, rundeck, webhook, write, xml};
+use super::{access, job, project, rundeck, source, webhook, write, xml};
 use crate::domain::access::AccessRules;
 use crate::domain::digest::{Digest, canonical_json};
 use crate::domain::ids::ProjectName;
@@ -17,6 +17,7 @@ use crate::domain::job::Job;
 use crate::domain::node::Node;
 use crate::domain::project::Project;
 use crate::domain::rule::Rule;
+use crate::domain::source::Source;
 use crate::domain::webhook::Webhook;
 
 /// A definition with the text that it came from.
@@ -55,6 +56,8 @@ pub struct ProjectSpec {
     pub webhooks: Vec<Authored<Webhook>>,
     /// The rules.
     pub rules: Vec<Authored<Rule>>,
+    /// The sources of events.
+    pub sources: Vec<Authored<Source>>,
 }
 
 enum Place {
@@ -65,6 +68,7 @@ enum Place {
     JobsXml,
     Webhooks,
     Rules,
+    Sources,
     Ignored,
     Unknown,
 }
@@ -84,6 +88,7 @@ fn place(path: &str) -> Place {
         (Some(("jobs", _)), false) if name.ends_with(".xml") => Place::JobsXml,
         (Some(("webhooks", _)), true) => Place::Webhooks,
         (Some(("rules", _)), true) => Place::Rules,
+        (Some(("sources", _)), true) => Place::Sources,
         _ => Place::Unknown,
     }
 }
@@ -114,6 +119,7 @@ pub fn check_folder(name: &ProjectName, files: &[(String, Vec<u8>)]) -> (Project
         jobs: Vec::new(),
         webhooks: Vec::new(),
         rules: Vec::new(),
+        sources: Vec::new(),
     };
     let mut folder = Folder { spec, known: Known::default(), diagnostics: Vec::new(), references: Vec::new() };
     let sorted: BTreeMap<&str, &[u8]> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
@@ -142,7 +148,7 @@ impl Folder {
         let text = without_mark(text);
         let mut report = Report::new(path, text);
         if matches!(place, Place::Unknown) {
-            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/ and rules/";
+            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/, rules/ and sources/";
             report.warning("unknown_file", Span::at(0), "this file belongs to nothing and is not read", Some(hint));
         } else if bad_byte.is_some() {
             report.error("not_utf8", Span::at(text.len()), "the file is not UTF-8 text", Some("save it as UTF-8"));
@@ -163,7 +169,8 @@ impl Folder {
             Place::Jobs | Place::JobsXml => self.known.jobs_lost = true,
             Place::Webhooks => self.known.webhooks_lost = true,
             Place::Rules => self.known.rules_lost = true,
-            Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
+            // Nothing refers to a source.
+            Place::Sources | Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
         }
     }
 
@@ -285,6 +292,11 @@ impl Folder {
                 }
                 None => self.known.rules_lost = true,
             },
+            Place::Sources => {
+                if let Some(source_of_events) = source::read(root, report) {
+                    self.add_source(source_of_events, at, path, source, report);
+                }
+            }
             Place::Nodes(_) | Place::JobsXml | Place::Ignored | Place::Unknown => {}
         }
     }
@@ -295,6 +307,15 @@ impl Folder {
             Place::Project => self.spec.project_source.is_some(),
             Place::Access => self.spec.access_source.is_some(),
             _ => false,
+        }
+    }
+
+    fn add_source(&mut self, read: Source, at: Span, path: &str, source: &str, report: &mut Report<'_>) {
+        if self.spec.sources.iter().any(|other| other.value.name == read.name) {
+            let message = format!("the source `{}` stands twice in this project", read.name);
+            report.error("duplicate_source", at, message, Some("give each its own name"));
+        } else {
+            self.spec.sources.push(authored(read, path, source));
         }
     }
 

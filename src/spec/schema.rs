@@ -17,11 +17,14 @@ pub enum SchemaKind {
     Nodes,
     /// `rules/**`.
     Rule,
+    /// `sources/**`.
+    Source,
 }
 
 impl SchemaKind {
     /// Every kind.
-    pub const ALL: [Self; 6] = [Self::Job, Self::Webhook, Self::Project, Self::Access, Self::Nodes, Self::Rule];
+    pub const ALL: [Self; 7] =
+        [Self::Job, Self::Webhook, Self::Project, Self::Access, Self::Nodes, Self::Rule, Self::Source];
 
     /// The word in addresses and on the command line.
     #[must_use]
@@ -33,6 +36,7 @@ impl SchemaKind {
             Self::Access => "access",
             Self::Nodes => "nodes",
             Self::Rule => "rule",
+            Self::Source => "source",
         }
     }
 
@@ -52,6 +56,7 @@ impl SchemaKind {
             Self::Access => include_str!("schema/access.json"),
             Self::Nodes => include_str!("schema/nodes.json"),
             Self::Rule => include_str!("schema/rule.json"),
+            Self::Source => include_str!("schema/source.json"),
         }
     }
 }
@@ -68,7 +73,7 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::ProjectName;
-    use crate::spec::{Diagnostic, read_access, read_job, read_project, read_rule, read_webhook};
+    use crate::spec::{Diagnostic, read_access, read_job, read_project, read_rule, read_source, read_webhook};
 
     /// The keys that a reader knows, out of its own hint about one that it does not.
     fn known<T>(result: Result<T, Vec<Diagnostic>>) -> BTreeSet<String> {
@@ -124,6 +129,9 @@ mod tests {
                 "/properties/guard/properties/breaker/properties",
                 known(read_rule("{guard: {breaker: {zzzzzzzz: 1}}}")),
             ),
+            (SchemaKind::Source, "/$defs/timer/properties", known(read_source("{type: timer, zzzzzzzz: 1}"))),
+            (SchemaKind::Source, "/$defs/poll/properties", known(read_source("{type: poll, zzzzzzzz: 1}"))),
+            (SchemaKind::Source, "/$defs/log/properties", known(read_source("{type: log, zzzzzzzz: 1}"))),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

@@ -4,13 +4,14 @@ use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::Report;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, folder, job, project, rule, rundeck, webhook};
+use super::{access, folder, job, project, rule, rundeck, source, webhook};
 use crate::domain::access::AccessRules;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
 use crate::domain::project::Project;
 use crate::domain::rule::Rule;
+use crate::domain::source::Source;
 use crate::domain::webhook::Webhook;
 
 /// Reads one job, in our form or as a list of one in Rundeck's.
@@ -44,6 +45,14 @@ pub fn read_webhook(source: &str) -> Result<Webhook, Vec<Diagnostic>> {
 /// Every mistake, sorted by place; the file is called `rule.yaml`.
 pub fn read_rule(source: &str) -> Result<Rule, Vec<Diagnostic>> {
     one("rule.yaml", source, rule::read)
+}
+
+/// Reads one source of events.
+///
+/// # Errors
+/// Every mistake, sorted by place; the file is called `source.yaml`.
+pub fn read_source(source: &str) -> Result<Source, Vec<Diagnostic>> {
+    one("source.yaml", source, source::read)
 }
 
 /// Reads a project's settings. `name` is used unless the text names the project.

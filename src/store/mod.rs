@@ -45,6 +45,7 @@ pub mod sessions;
 pub mod sign_in;
 pub mod signed_document;
 pub mod slack_presses;
+pub mod sources;
 pub mod tokens;
 pub mod users;
 pub mod vault;

@@ -494,6 +494,34 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    source_states (definition_id, place) {
+        definition_id -> Text,
+        place -> Text,
+        project -> Text,
+        name -> Text,
+        position_digest -> Text,
+        position -> Text,
+        next_at -> Nullable<Timestamp>,
+        resting -> Bool,
+        claim -> Nullable<Text>,
+        claim_until -> Nullable<Timestamp>,
+        failures -> Integer,
+        error -> Text,
+        failed_at -> Nullable<Timestamp>,
+        event_at -> Nullable<Timestamp>,
+        changes -> BigInt,
+    }
+}
+
+diesel::table! {
+    source_seen (definition_id, key) {
+        definition_id -> Text,
+        key -> Text,
+        gone_at -> Nullable<Timestamp>,
+    }
+}
+
 diesel::joinable!(notice_deliveries -> notices (notice));
 diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
@@ -534,6 +562,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     enforcements,
     rule_claims,
     rule_states,
+    source_states,
+    source_seen,
     idempotency,
     audit,
     audit_head

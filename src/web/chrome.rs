@@ -4,12 +4,13 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 11] = [
+const NAV: [(&str, &str, &str); 12] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
     ("Approvals", "/approvals", "g a"),
     ("Events", "/events", ""),
+    ("Sources", "/sources", ""),
     ("Rules", "/rules", ""),
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),

@@ -40,6 +40,8 @@ pub enum On {
     Webhook,
     /// A rule.
     Rule,
+    /// A source of events.
+    Source,
     /// The events of a project.
     Events,
     /// A project's settings.

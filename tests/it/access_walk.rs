@@ -80,6 +80,8 @@ fn call_of(route: &Route) -> Call {
         }
         ("POST", "/rules/{project}/{name}/marks") => Call::Form("enforcement=x&mark=right"),
         ("POST", "/rules/{project}/{name}/backtest") => Call::Form(""),
+        ("POST", "/api/v1/sources/{project}/{name}/enabled") => Call::Json(r#"{"enabled": false}"#),
+        ("POST", "/sources/{project}/{name}/enabled") => Call::Form("enabled=no"),
         ("POST", "/webhooks/{project}/{name}") => Call::Form("sample=%7B%7D"),
         ("POST", "/keys") => Call::Form("path=keys%2Fops%2Fwalk&type=secret&value=walked"),
         ("POST", "/settings/password") => Call::Form("current=wrong&password=another+long+password"),
@@ -130,6 +132,7 @@ fn world() -> World {
         ("jobs/plain.yaml", "name: plain\ngroup: team\nnodes: {filter: '.*'}\nsteps:\n  - {run: 'echo hush-hush'}\n"),
         ("webhooks/incoming.yaml", hook),
         ("rules/incoming.yaml", RULE),
+        ("sources/incoming.yaml", "name: incoming\ntype: timer\nevery: 1h\ndescription: hush-hush\n"),
     ];
     test.load("ops", &files);
     let other = ACCESS.replace("user:boss", "user:stranger").replace("'user:viewer'", "'user:nobody'");

@@ -129,15 +129,28 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
     out
 }
 
-const ROOMS: [&str; 12] =
-    ["app", "cli", "config", "domain", "engine", "exec", "notify", "policy", "spec", "store", "telemetry", "web"];
+const ROOMS: [&str; 13] = [
+    "app",
+    "cli",
+    "config",
+    "domain",
+    "engine",
+    "exec",
+    "feed",
+    "notify",
+    "policy",
+    "spec",
+    "store",
+    "telemetry",
+    "web",
+];
 
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "domain" | "config" => &[],
-        "spec" | "policy" | "store" | "exec" | "notify" => &["domain"],
+        "spec" | "policy" | "store" | "exec" | "feed" | "notify" => &["domain"],
         "app" => &["domain", "spec", "policy", "store"],
-        "engine" => &["domain", "app", "store", "exec", "notify"],
+        "engine" => &["domain", "app", "store", "exec", "feed", "notify"],
         "web" => &["domain", "app"],
         "telemetry" => &["config"],
         _ => &ROOMS,

@@ -177,7 +177,7 @@ proptest::proptest! {
     /// Whatever stands in the files, reading ends with diagnostics and never with a panic.
     #[test]
     fn arbitrary_bytes_are_only_ever_told(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
-        for path in ["project.yaml", "access.yaml", "nodes.yaml", "nodes.json", "nodes.xml", "jobs/a.yaml", "jobs/a.xml", "webhooks/a.yaml", "rules/a.yaml"] {
+        for path in ["project.yaml", "access.yaml", "nodes.yaml", "nodes.json", "nodes.xml", "jobs/a.yaml", "jobs/a.xml", "webhooks/a.yaml", "rules/a.yaml", "sources/a.yaml"] {
             let _ = spec::check_folder(&ProjectName::parse("ops").unwrap(), &[(path.to_owned(), bytes.clone())]);
         }
     }
@@ -264,6 +264,7 @@ fn the_documentations_examples_have_no_mistake() {
         ("docs/freezes.md", 4),
         ("docs/rules.md", 4),
         ("docs/notifications.md", 2),
+        ("docs/sources.md", 6),
     ];
     for (page, least) in pages {
         let text = std::fs::read_to_string(below(page)).unwrap();
@@ -277,6 +278,8 @@ fn the_documentations_examples_have_no_mistake() {
         let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
         assert_eq!(spec::render(&diagnostics), "", "{page}");
         assert_eq!(project.jobs.len(), files.iter().filter(|(name, _)| name.starts_with("jobs/")).count(), "{page}");
+        // A file of sources may hold several.
+        assert!(project.sources.len() >= files.iter().filter(|(n, _)| n.starts_with("sources/")).count(), "{page}");
         assert_eq!(project.webhooks.len(), files.iter().filter(|(n, _)| n.starts_with("webhooks/")).count(), "{page}");
     }
 }

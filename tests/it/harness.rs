@@ -23,6 +23,7 @@ use interlock::domain::time::{Seconds, Timestamp};
 use interlock::engine::{Engine, Executors};
 use interlock::exec::fake::FakeExecutor;
 use interlock::exec::ssh::SshExecutor;
+use interlock::feed::{Feed, Machine};
 use interlock::store::secrets::SecretKind;
 use interlock::store::{Db, Options, RootKey};
 use tokio::sync::watch;
@@ -171,7 +172,9 @@ impl TestApp {
             Hands::Fake(fake) => Executors { ssh: Arc::new(fake.clone()), local: Arc::new(fake.clone()) },
             Hands::Ssh(ssh) => Executors { ssh: Arc::clone(ssh) as _, local: Arc::clone(ssh) as _ },
         };
-        let engine = Engine::new(Arc::clone(&app), executors);
+        let logs = data.path().join("logs");
+        let machine = Machine { id: "this-machine".to_owned(), host: "web1".to_owned() };
+        let engine = Engine::new(Arc::clone(&app), executors).watching(Feed::new(true, &[logs], machine));
         let (server, address) = serve(&app);
         Self { app, clock, engine, hands, server: Some(server), address, data, base, runtime, leaves_work: false }
     }
@@ -365,6 +368,18 @@ impl TestApp {
     /// Lets the engine look for work once.
     pub(crate) fn step(&self) -> usize {
         self.wait(self.engine.step()).unwrap()
+    }
+
+    /// Fetches what sources watch and what is due now, once. How many events that made.
+    pub(crate) fn watch(&self) -> usize {
+        self.wait(self.engine.watch()).unwrap()
+    }
+
+    /// The folder below which sources may read.
+    pub(crate) fn logs(&self) -> std::path::PathBuf {
+        let logs = self.data.path().join("logs");
+        std::fs::create_dir_all(&logs).unwrap();
+        logs
     }
 
     /// Steps until nothing is left to do.

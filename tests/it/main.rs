@@ -41,6 +41,7 @@ mod several_servers;
 mod sign_in;
 mod sinks;
 mod slack;
+mod sources;
 mod sshd;
 mod standing;
 mod store_contract;

@@ -81,6 +81,7 @@ pub(in crate::app) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> 
         Kind::Job => spec.jobs.first().map(|j| j.value.path.to_string()),
         Kind::Webhook => spec.webhooks.first().map(|w| w.value.name.to_string()),
         Kind::Rule => spec.rules.first().map(|r| r.value.name.clone()),
+        Kind::Source => spec.sources.first().map(|s| s.value.name.to_string()),
         Kind::Project | Kind::Nodes | Kind::Access => None,
     }
 }
@@ -112,6 +113,9 @@ pub(super) fn wanted_of(spec: &ProjectSpec, stored: &[Stored]) -> Vec<Wanted> {
     }
     for r in &spec.rules {
         single(Kind::Rule, &r.value.name, &r.source, &r.canonical, r.digest);
+    }
+    for s in &spec.sources {
+        single(Kind::Source, s.value.name.as_str(), &s.source, &s.canonical, s.digest);
     }
     for j in &spec.jobs {
         let name = j.value.path.to_string();
@@ -210,5 +214,6 @@ pub(in crate::app) fn path_of(kind: Kind, name: &str) -> String {
         Kind::Job => format!("jobs/{name}.yaml"),
         Kind::Webhook => format!("webhooks/{name}.yaml"),
         Kind::Rule => format!("rules/{name}.yaml"),
+        Kind::Source => format!("sources/{name}.yaml"),
     }
 }

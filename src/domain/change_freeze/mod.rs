@@ -15,7 +15,7 @@ use super::time::Timestamp;
 use super::zone::Zone;
 
 pub use met::{MetFreeze, new_ones, stand};
-pub use window::{BadCron, Cron, Day, LONGEST, Window};
+pub use window::{Day, LONGEST, Window};
 
 /// A change freeze of `project.yaml`.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -3,6 +3,7 @@
 use chrono::{Datelike, Days, NaiveTime, Weekday};
 use serde::Serialize;
 
+use crate::domain::cron::Cron;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::domain::words::words;
 use crate::domain::zone::Zone;
@@ -43,57 +44,6 @@ impl Day {
             Weekday::Sat => Self::Sat,
             Weekday::Sun => Self::Sun,
         }
-    }
-}
-
-/// A cron expression of five fields, read once.
-#[derive(Debug, Clone)]
-pub struct Cron {
-    text: String,
-    read: Box<croner::Cron>,
-}
-
-/// A text that is no cron expression, and why.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadCron(String);
-
-impl Cron {
-    /// Reads minute, hour, day of the month, month and day of the week.
-    ///
-    /// # Errors
-    /// [`BadCron`].
-    pub fn parse(text: &str) -> Result<Self, BadCron> {
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        if text.split(' ').count() != 5 {
-            let message = "it has not five fields: minute, hour, day of the month, month, day of the week";
-            return Err(BadCron(message.to_owned()));
-        }
-        let read: croner::Cron = text.parse().map_err(|e: croner::errors::CronError| BadCron(e.to_string()))?;
-        Ok(Self { text, read: Box::new(read) })
-    }
-
-    /// The last time at or before an instant.
-    fn before(&self, zone: Zone, at: Timestamp) -> Option<Timestamp> {
-        self.read.find_previous_occurrence(&zone.clock(at), true).ok().map(|at| at.to_utc())
-    }
-
-    /// The first time after an instant; `None` where there is none.
-    #[must_use]
-    pub fn after(&self, zone: Zone, at: Timestamp) -> Option<Timestamp> {
-        self.read.find_next_occurrence(&zone.clock(at), false).ok().map(|at| at.to_utc())
-    }
-}
-
-impl PartialEq for Cron {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Serialize for Cron {
-    fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.serialize_str(&self.text)
     }
 }
 
@@ -149,7 +99,7 @@ impl Window {
     fn begun(&self, zone: Zone, at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Once { from, .. } => Some(*from).filter(|from| *from <= at),
-            Self::Cron { expression, .. } => expression.before(zone, at),
+            Self::Cron { expression, .. } => expression.last_until(zone, at),
             Self::Weekly { days, from, .. } => {
                 // A day later: the clock may have left out a day.
                 let latest = zone.clock(at).date_naive() + Days::new(1);
@@ -164,7 +114,7 @@ impl Window {
     fn next(&self, zone: Zone, after: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Once { from, .. } => Some(*from).filter(|from| *from > after),
-            Self::Cron { expression, .. } => expression.after(zone, after),
+            Self::Cron { expression, .. } => expression.next_after(zone, after),
             Self::Weekly { days, from, .. } => {
                 let earliest = zone.clock(after).date_naive() - Days::new(1);
                 let ahead = (0..=9).map(|ahead| earliest + Days::new(ahead));

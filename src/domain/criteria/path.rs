@@ -6,7 +6,7 @@ use super::{CriteriaError, Part};
 
 /// A path, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Path(Vec<Segment>);
+pub struct Path(Vec<Segment>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
@@ -21,7 +21,10 @@ fn bad(message: String) -> CriteriaError {
 
 impl Path {
     /// Reads a path. A `#` and what follows it are left out, unless it stands in quotes.
-    pub(super) fn parse(text: &str) -> Result<Self, CriteriaError> {
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence, with a hint.
+    pub fn parse(text: &str) -> Result<Self, CriteriaError> {
         let mut segments = Vec::new();
         let mut rest = text.trim();
         let mut expect_key = true;
@@ -55,7 +58,8 @@ impl Path {
     }
 
     /// The value at this path.
-    pub(super) fn find<'v>(&self, scope: &'v Value) -> Option<&'v Value> {
+    #[must_use]
+    pub fn find<'v>(&self, scope: &'v Value) -> Option<&'v Value> {
         self.0.iter().try_fold(scope, |value, segment| match segment {
             Segment::Key(key) => value.as_object()?.get(key),
             Segment::Index(index) => value.as_array()?.get(*index),

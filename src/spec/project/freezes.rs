@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime};
 
 use super::approvals::read_need;
-use crate::domain::change_freeze::{ChangeFreeze, Cron, Day, LONGEST, Window};
+use crate::domain::change_freeze::{ChangeFreeze, Day, LONGEST, Window};
+use crate::domain::cron::Cron;
 use crate::domain::ids::{Environment, FreezeName};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::domain::zone::Zone;
@@ -177,11 +178,11 @@ impl Times<'_> {
             Ok(expression) => expression,
             Err(why) => {
                 let hint = "write minute, hour, day of the month, month and day of the week: '0 18 * * fri'";
-                report.error("bad_cron", cron.span, format!("`cron`: {why}"), Some(hint));
+                report.error("bad_cron", cron.span, format!("`cron` cannot be read: {why}"), Some(hint));
                 return None;
             }
         };
-        if expression.after(Zone::UTC, Timestamp::UNIX_EPOCH).is_none() {
+        if expression.next_after(Zone::UTC, Timestamp::UNIX_EPOCH).is_none() {
             let message = format!("`{text}` is never, so the change freeze would never be on");
             report.error("empty_window", cron.span, message, Some("check day and month"));
             return None;

@@ -3,6 +3,7 @@
 mod action;
 mod conditions;
 mod guard;
+mod timer;
 
 use super::fields::Fields;
 use super::report::{Refers, Report};
@@ -25,7 +26,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
     }
     let pack = fields.optional("pack").and_then(|n| read_name(n, "pack", report));
     let description = fields.optional("description").and_then(|n| report.read_text(n, "description"));
-    let trigger = fields.required("trigger", report).and_then(|n| read_trigger(n, report));
+    let trigger_node = fields.required("trigger", report);
+    let trigger = trigger_node.and_then(|n| read_trigger(n, report));
     let criteria_node = fields.optional("criteria");
     let conditions = match criteria_node {
         Some(node) => conditions::read(node, report),
@@ -63,6 +65,9 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
     {
         let message = "the rule has no criteria, so it acts on every event of its type";
         report.warning("no_criteria", node.span, message, Some("match on severity, environment and label"));
+    }
+    if let (Some((kind, parameters)), Some(node)) = (&trigger, trigger_node) {
+        timer::told(kind, parameters, name.as_deref(), node.span, report);
     }
     if report.errors() > before {
         return None;

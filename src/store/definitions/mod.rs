@@ -31,6 +31,8 @@ words! {
         Rule => "rule",
         /// A webhook.
         Webhook => "webhook",
+        /// A source of events.
+        Source => "source",
     }
 }
 

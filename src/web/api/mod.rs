@@ -13,6 +13,7 @@ pub mod people;
 pub mod rules;
 pub mod runs;
 pub mod session;
+pub mod sources;
 pub mod wire;
 
 use super::routes::{Guard, On, Route, api, to};
@@ -55,6 +56,14 @@ pub const ROUTES: &[Route] = &[
     api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
     api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
+    api("GET", "/api/v1/sources", Guard::SignedIn, to!(sources::list)),
+    api("GET", "/api/v1/sources/{project}/{name}", Guard::Needs(Permission::View, On::Source), to!(sources::show)),
+    api(
+        "POST",
+        "/api/v1/sources/{project}/{name}/enabled",
+        Guard::Needs(Permission::Edit, On::Source),
+        to!(sources::switch),
+    ),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", RULE, Guard::Needs(Permission::View, On::Rule), to!(rules::show)),
     api("PUT", RULE, Guard::Needs(Permission::Edit, On::Rule), to!(rules::save)),

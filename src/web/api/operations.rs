@@ -150,6 +150,14 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
         ("GET", "/api/v1/events/{id}/verdicts") => {
             operation("listVerdicts", "What rules made of an event, each with its reasons", (200, Some("VerdictList")))
         }
+        ("GET", "/api/v1/sources") => operation("listSources", "Sources of events", (200, Some("SourceList"))),
+        ("GET", "/api/v1/sources/{project}/{name}") => {
+            operation("showSource", "A source and where it stands", (200, Some("Source")))
+        }
+        ("POST", "/api/v1/sources/{project}/{name}/enabled") => Operation {
+            request: Some(Body(JSON, "SourceSwitch")),
+            ..operation("switchSource", "Turn a source on or off", (200, Some("Source")))
+        },
         ("GET", "/api/v1/rules") => operation("listRules", "Rules", (200, Some("RuleList"))),
         ("GET", "/api/v1/rules/{project}/{name}") => {
             operation("showRule", "A rule with its history and its promotion", (200, Some("RuleDetail")))
@@ -281,6 +289,12 @@ pub(super) fn schemas() -> Value {
         "Rule": object(&["project", "pack", "name"], json!({
             "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
             "action": text(), "mode": text(), "revision": whole(), "digest": text() })),
+        "Source": object(&["project", "name", "type", "event", "enabled", "state"], json!({
+            "project": text(), "name": text(), "description": text(), "type": text(), "event": text(), "enabled": flag(),
+            "state": { "enum": ["off", "starting", "watching", "failing", "done"] }, "next_at": maybe_time(),
+            "last_event_at": maybe_time(), "error": text(), "failed_at": maybe_time(), "failures": whole(),
+            "revision": whole() })),
+        "SourceSwitch": object(&["enabled"], json!({ "enabled": flag() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
             "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
             "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
@@ -321,6 +335,7 @@ pub(super) fn schemas() -> Value {
             ("DelegationList", "Delegation"),
             ("EventList", "Event"),
             ("RuleList", "Rule"),
+            ("SourceList", "Source"),
             ("VerdictList", "Verdict"),
             ("AuditList", "AuditEntry"),
             ("UndeliveredList", "Undelivered"),

@@ -216,6 +216,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Job => format!("/projects/{project}/jobs/{encoded}"),
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
         Kind::Rule => format!("/rules/{project}/{encoded}"),
+        Kind::Source => "/sources".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
@@ -232,6 +233,9 @@ const fn beginning(kind: Kind) -> &'static str {
         }
         Kind::Rule => {
             "name: my_rule\ndescription: What it answers, and how.\ntrigger: {type: prometheus.alert}\ncriteria:\n  trigger.labels.alertname: {type: equals, pattern: NAME}\n  trigger.labels.severity: {type: equals, pattern: warning}\n  trigger.labels.env: {type: equals, pattern: staging}\naction:\n  ref: GROUP/NAME\n  parameters: {host: '{{ trigger.labels.instance }}'}\nowner: service:my-service\nmode: dry_run\n"
+        }
+        Kind::Source => {
+            "name: my-source\ndescription: What it watches, and why.\ntype: timer\nevent: source.my-source\ncron: '0 6 * * mon-fri'\ntime_zone: Europe/Berlin\nmissed: one\n"
         }
         _ => "",
     }

@@ -39,6 +39,7 @@ pub mod runs_table;
 pub mod settings;
 pub mod setup;
 pub mod sign_in;
+pub mod sources;
 mod start_at;
 pub mod verdict;
 pub mod webhooks;
@@ -86,6 +87,8 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
+    page("GET", "/sources", Guard::SignedIn, to!(sources::list)),
+    page("POST", "/sources/{project}/{name}/enabled", Guard::Needs(Permission::Edit, On::Source), to!(sources::switch)),
     page("GET", "/rules", Guard::SignedIn, to!(rules::list)),
     page("GET", "/rules/{project}/{name}", Guard::Needs(Permission::View, On::Rule), to!(rules::one)),
     page(

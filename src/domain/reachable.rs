@@ -1,10 +1,11 @@
-//! Which addresses a notice may be sent to: none that lead into the machine or the network that Interlock runs in. An
-//! address of a project's file must not let its author knock on doors that only the server can see.
+//! Which addresses a project's file may name: none that lead into the machine or the network that Interlock runs in. Such an
+//! address must not let its author knock on doors that only the server can see.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether the address belongs to the public network.
-pub(super) fn is_public(address: IpAddr) -> bool {
+#[must_use]
+pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => is_public_v4(v4),
         IpAddr::V6(v6) => is_public_v6(v6),

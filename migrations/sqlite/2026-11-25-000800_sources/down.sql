@@ -1,0 +1,2 @@
+DROP TABLE source_seen;
+DROP TABLE source_states;

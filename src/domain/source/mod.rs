@@ -1,0 +1,88 @@
+//! Sources: what makes events by itself. A source runs with nobody's rights, as all that it can do is say that something
+//! happened.
+
+pub mod errand;
+pub mod log;
+pub mod poll;
+pub mod standing;
+pub mod timer;
+
+use serde_json::{Value, json};
+
+use super::digest::{Digest, canonical_json};
+use super::ids::SourceName;
+use log::LogFile;
+use poll::Poll;
+use timer::Timer;
+
+/// A source, as its file defines it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its name.
+    pub name: SourceName,
+    /// What it watches and why.
+    pub description: String,
+    /// The type of its events.
+    pub event_type: String,
+    /// Whether it makes events.
+    pub enabled: bool,
+    /// Where they come from.
+    pub kind: SourceKind,
+}
+
+/// Where a source's events come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The clock.
+    Timer(Timer),
+    /// An address that is asked over and over.
+    Poll(Poll),
+    /// New lines of a file.
+    Log(LogFile),
+}
+
+impl SourceKind {
+    /// The word of `type:`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Timer(_) => "timer",
+            Self::Poll(_) => "poll",
+            Self::Log(_) => "log",
+        }
+    }
+
+    /// Everything that its author set, with defaults filled in.
+    #[must_use]
+    pub fn settings(&self) -> Value {
+        match self {
+            Self::Timer(timer) => timer.settings(),
+            Self::Poll(poll) => poll.settings(),
+            Self::Log(log) => log.settings(),
+        }
+    }
+
+    /// What its stored position belongs to: with another one, the source begins anew.
+    fn position_of(&self) -> Value {
+        match self {
+            Self::Timer(timer) => timer.schedule.settings(),
+            Self::Poll(poll) => poll.position_of(),
+            Self::Log(log) => json!(log.file),
+        }
+    }
+}
+
+impl Source {
+    /// What events of this source carry as theirs.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("source:{}", self.name)
+    }
+
+    /// Changes whenever what was remembered of this source says nothing about it any more.
+    #[must_use]
+    pub fn position_digest(&self) -> Digest {
+        let position = json!({ "type": self.kind.as_str(), "of": self.kind.position_of() });
+        Digest::of(canonical_json(&position).as_bytes())
+    }
+}
