@@ -15,6 +15,9 @@ example![
     "jobs/services/disk-report.yaml",
     "jobs/logs/rotate.yaml",
     "webhooks/pagerduty-incident.yaml",
+    "rules/disk-almost-full.yaml",
+    "rules/morning-report.yaml",
+    "sources/working-mornings.yaml",
 ];
 
 /// What PagerDuty sends when an incident is triggered, shortened.
