@@ -1,5 +1,6 @@
 //! Sources of events: what makes them by itself makes each of them once.
 
+mod alerts;
 mod logs;
 mod polls;
 mod timers;
