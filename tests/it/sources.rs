@@ -1,5 +1,6 @@
 //! Sources of events: what makes them by itself makes each of them once.
 
+mod alertmanager;
 mod alerts;
 mod logs;
 mod polls;
