@@ -1,6 +1,7 @@
 //! Webhook intake: verify on the raw bytes, store, then decide. A delivery is acted on at most once.
 
 mod accept;
+mod alerts;
 mod expand;
 mod replay;
 

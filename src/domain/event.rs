@@ -64,3 +64,12 @@ pub struct Event {
     /// Whether rules still have to look at it.
     pub awaits_rules: bool,
 }
+
+impl Event {
+    /// The webhook whose delivery it is. Not that of an event which only came of one, as each alert of a group does.
+    #[must_use]
+    pub fn webhook(&self) -> Option<&str> {
+        let name = self.source.strip_prefix("webhook:")?;
+        (self.event_type.strip_prefix("webhook.") == Some(name)).then_some(name)
+    }
+}

@@ -14,6 +14,7 @@ use crate::domain::reachable::is_public;
 use crate::domain::source::errand::{Answer, KnownBy, Question};
 use crate::domain::source::poll::{LARGEST_ANSWER, Poll};
 
+const NOT_TRUSTED: &str = "Its certificate is not trusted; name the certificates of who signed it with `ca`.";
 const NOT_PUBLIC: &str = "its address is not a public one";
 
 /// Asks.
@@ -95,8 +96,10 @@ fn told(error: &ureq::Error) -> String {
         }
         ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "The address is none.".to_owned(),
         ureq::Error::BodyExceedsLimit(limit) => format!("The answer has more than {} MiB.", limit >> 20),
+        // What is wrong with a certificate comes as an error of the connection, with words of its own.
+        ureq::Error::Io(error) if error.to_string().starts_with("invalid peer certificate") => NOT_TRUSTED.to_owned(),
         ureq::Error::Io(error) => format!("The connection broke: {}.", error.kind()),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "Its certificate is not trusted.".to_owned(),
+        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => NOT_TRUSTED.to_owned(),
         _ => "It could not be asked.".to_owned(),
     }
 }

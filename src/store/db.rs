@@ -120,8 +120,8 @@ impl Db {
         self.writer.as_ref().map(Writer::mark)
     }
 
-    /// Adds rows as [`Db::write`] does, for the hottest path: the closure adds them in one statement, and nobody keeps in
-    /// memory what it adds, so the mark stays where it is.
+    /// Adds rows as [`Db::write`] does, for the hottest path: the closure only adds them, nearly always in one statement,
+    /// and nobody keeps in memory what it adds, so the mark stays where it is.
     ///
     /// With a mark, only if nothing has been changed since, by whichever process; otherwise the answer is `None`, and
     /// nothing was done.

@@ -92,6 +92,36 @@ pub fn insert_event_once(
     headers: &BTreeMap<String, String>,
 ) -> Result<Stored, StoreError> {
     check(permit, &event.project, &event.source)?;
+    if insert(c, event, headers)? {
+        return Ok(Stored::Inserted);
+    }
+    let there: Row = events::table
+        .filter(events::project.eq(event.project.as_str()))
+        .filter(events::source.eq(&event.source))
+        .filter(events::dedupe_key.eq(&event.dedupe_key))
+        .select(Row::as_select())
+        .first(c)?;
+    Ok(Stored::Duplicate(Box::new(there.into())))
+}
+
+/// Stores those of these events that are not there yet, each as [`insert_event_once`] does; how many.
+///
+/// Who stores some of the same events at the same time has to do so in the same order.
+///
+/// # Errors
+/// As [`insert_event_once`].
+pub fn insert_events_once(c: &mut Conn, permit: &Permit, new: &[Event]) -> Result<usize, StoreError> {
+    let no_headers = BTreeMap::new();
+    let mut count = 0;
+    for event in new {
+        check(permit, &event.project, &event.source)?;
+        count += usize::from(insert(c, event, &no_headers)?);
+    }
+    Ok(count)
+}
+
+/// Whether it was not there yet.
+fn insert(c: &mut Conn, event: &Event, headers: &BTreeMap<String, String>) -> Result<bool, StoreError> {
     let row = (
         events::id.eq(event.id.to_string()),
         events::project.eq(event.project.as_str()),
@@ -113,16 +143,7 @@ pub fn insert_event_once(
         .on_conflict(once)
         .do_nothing()
         .execute(c))?;
-    if rows == 1 {
-        return Ok(Stored::Inserted);
-    }
-    let there: Row = events::table
-        .filter(events::project.eq(event.project.as_str()))
-        .filter(events::source.eq(&event.source))
-        .filter(events::dedupe_key.eq(&event.dedupe_key))
-        .select(Row::as_select())
-        .first(c)?;
-    Ok(Stored::Duplicate(Box::new(there.into())))
+    Ok(rows == 1)
 }
 
 /// Writes what was decided.

@@ -30,8 +30,8 @@ pub(super) struct Writer {
 pub(super) enum Kind {
     /// Anything. It has its own savepoint, and moves the mark.
     Change,
-    /// It adds rows, in one statement, that nobody keeps in memory. It needs no savepoint, as a statement stands or falls
-    /// as a whole, and leaves the mark where it is.
+    /// It adds rows that nobody keeps in memory, nearly always in one statement. It has no savepoint: where it fails, the
+    /// group is undone as a whole. It leaves the mark where it is.
     Addition,
 }
 

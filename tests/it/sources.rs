@@ -1,13 +1,19 @@
 //! Sources of events: what makes them by itself makes each of them once.
 
+mod alertmanager;
+mod alerts;
 mod logs;
 mod polls;
+mod privately;
 mod timers;
+
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::client::Client;
 use crate::harness::{Base, TestApp};
+use crate::program::{Install, Server, ends};
 
 const ACCESS: &str = "
 roles:
@@ -87,6 +93,48 @@ fn an_older_database_is_brought_to_this_form() {
     assert_eq!(test.sql_rows(rows), before);
     assert_eq!(test.sql_rows("SELECT \"table\", parent FROM pragma_foreign_key_check"), []);
     test.signed_in("ann").get("/rules/ops/on_t").expect(200);
+}
+
+/// The doctor names each source that fails, with why, and no other.
+#[test]
+fn the_doctor_names_a_source_that_fails() {
+    let install = Install::new();
+    install.write("project.yaml", "description: sources\n");
+    install.write("access.yaml", &ACCESS.replace("user:vic", "user:oncall"));
+    install.write("sources/well.yaml", "name: well\ntype: timer\nevery: 1h\n");
+    ends(&install.run(&["apply", install.path().join("ops").to_str().unwrap()]), 0);
+    ends(&install.feed(&["user", "add", "oncall", "--password-stdin"], "correct horse battery\n"), 0);
+    let token = ends(&install.run(&["token", "create", "--user", "oncall"]), 0).0;
+    let until = |server: &Server, source: &str, wanted: &str| {
+        let client = Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()));
+        let began = Instant::now();
+        loop {
+            let shown = client.get(&format!("/api/v1/sources/ops/{source}")).expect(200).json();
+            if shown["state"] == wanted {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_secs(60), "{shown}");
+        }
+    };
+    let line = "sources see what they watch";
+    {
+        let server = Server::start(&install);
+        until(&server, "well", "watching");
+        assert_eq!(server.stop(), Some(0));
+    }
+    let (said, _) = ends(&install.run(&["doctor"]), 0);
+    assert!(said.contains(&format!("ok    {line}")), "{said}");
+
+    install.write("sources/broken.yaml", "name: broken\ntype: log\nfile: /etc/shadow\npattern: root\n");
+    ends(&install.run(&["apply", install.path().join("ops").to_str().unwrap()]), 0);
+    {
+        let server = Server::start(&install);
+        until(&server, "broken", "failing");
+        assert_eq!(server.stop(), Some(0));
+    }
+    let (said, _) = ends(&install.run(&["doctor"]), 1);
+    assert!(said.contains(&format!("WRONG {line}\n      ops/broken: This server reads no logs;")), "{said}");
+    assert!(!said.contains("ops/well"), "{said}");
 }
 
 /// Only who may edit a source turns it off; that is a revision of its text.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::alerts::alerts_of;
 use super::expand::{Expanded, dedupe_key, expand, meets, read_body, redacted};
 use crate::app::App;
 use crate::app::catalogue::{Catalogue, ProjectState, StoredWebhook};
@@ -13,6 +14,7 @@ use crate::domain::digest::Digest;
 use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName, RunNumber, WebhookName};
 use crate::domain::secret::SecretText;
+use crate::domain::webhook::alerts::ALERT;
 use crate::domain::webhook::delivery::Delivery;
 use crate::domain::webhook::verify::verify;
 use crate::domain::webhook::{Verify, Webhook};
@@ -47,6 +49,8 @@ struct Proven {
 
 struct Kept {
     event: Event,
+    /// What rules are told besides: each alert of a group.
+    alerts: Vec<Event>,
     headers: BTreeMap<String, String>,
 }
 
@@ -115,7 +119,8 @@ impl App {
             None => (EventVerdict::NotMatched, NOT_MATCHED.to_owned()),
         };
         let event_type = format!("webhook.{}", webhook.name);
-        let awaits_rules = catalogue.projects.get(project).is_some_and(|p| p.rule_index.listens(&event_type));
+        let listens = |to: &str| catalogue.projects.get(project).is_some_and(|p| p.rule_index.listens(to));
+        let awaits_rules = listens(&event_type);
         let event = Event {
             id: EventId::new(uuid::Uuid::now_v7()),
             project: project.clone(),
@@ -130,15 +135,25 @@ impl App {
             depth: 0,
             awaits_rules,
         };
-        let kept = Arc::new(Kept { event, headers: redacted(headers) });
+        let alerts = if listens(ALERT) { alerts_of(webhook, &data, &event)? } else { Vec::new() };
+        let kept = Arc::new(Kept { event, alerts, headers: redacted(headers) });
         Ok(Proven { webhook: Arc::clone(webhook), kept, expanded })
     }
 
-    /// Stores the event once. With a mark, only if nothing has been changed since; `None` then.
+    /// Stores the event once, and with it each alert that is not there yet. With a mark, only if nothing has been changed
+    /// since; `None` then.
     async fn store_event(&self, kept: &Arc<Kept>, unchanged_since: Option<Mark>) -> AppResult<Option<Stored>> {
         let (permit, kept) = (self.own_permit(Permission::Edit)?, Arc::clone(kept));
-        let insert = move |c: &mut Conn| events::insert_event_once(c, &permit, &kept.event, &kept.headers);
-        Ok(self.db.add(unchanged_since, insert).await?)
+        let insert = move |c: &mut Conn| {
+            let stored = events::insert_event_once(c, &permit, &kept.event, &kept.headers)?;
+            // Also where the delivery was there before: rules may listen only since then.
+            Ok((stored, events::insert_events_once(c, &permit, &kept.alerts)?))
+        };
+        let Some((stored, alerts)) = self.db.add(unchanged_since, insert).await? else { return Ok(None) };
+        if alerts > 0 {
+            self.live.work_is_there();
+        }
+        Ok(Some(stored))
     }
 
     /// Decides what was stored, unless it had been there before.

@@ -9,6 +9,7 @@ use crate::app::error::{AppError, AppResult, Refusal, RefusalKind, sentence};
 use crate::domain::digest::Digest;
 use crate::domain::json::parse_strict;
 use crate::domain::template::{Template, options_of};
+use crate::domain::webhook::alerts::KEY_BEGIN;
 use crate::domain::webhook::delivery::{Delivery, sender_id};
 use crate::domain::webhook::redact::{REDACTED, is_secret};
 use crate::domain::webhook::{Missing, Webhook};
@@ -124,9 +125,10 @@ pub(super) fn dedupe_key(
         })?),
         None => sender_id(webhook.verify.as_ref().map(|v| &v.kind), headers, data, body),
     };
-    // Long keys are kept as their digest; no key at all means that this delivery is like no other.
+    // Long keys are kept as their digest, and so is what would be an alert's; no key at all means that this delivery is
+    // like no other.
     Ok(match key {
-        Some(key) if key.len() <= 200 => key,
+        Some(key) if key.len() <= 200 && !key.starts_with(KEY_BEGIN) => key,
         Some(key) => Digest::of(key.as_bytes()).to_string(),
         None => format!("unique:{}", uuid::Uuid::new_v4()),
     })

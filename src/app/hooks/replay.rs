@@ -40,7 +40,7 @@ impl App {
     /// `webhook_gone`; a payload that lacks a field.
     pub async fn replay(&self, actor: &Actor, id: EventId) -> AppResult<Replay> {
         let (event, headers) = self.stored_event(actor, id).await?;
-        let Some(name) = event.source.strip_prefix("webhook:").and_then(|n| WebhookName::parse(n).ok()) else {
+        let Some(name) = event.webhook().and_then(|n| WebhookName::parse(n).ok()) else {
             let message = "Only what came through a webhook can be replayed.";
             return Err(AppError::invalid("not_a_delivery", message));
         };

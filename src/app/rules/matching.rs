@@ -80,7 +80,7 @@ impl App {
             }
             let all = verdicts::of_event(c, event.id)?;
             // What a webhook made of its delivery stays the event's own verdict.
-            let own = (!event.source.starts_with("webhook:")).then(|| summary(&all));
+            let own = event.webhook().is_none().then(|| summary(&all));
             let own = own.as_ref().map(|(verdict, detail, run)| (*verdict, detail.as_str(), *run));
             events::matched(c, &permit, &event, &claim, own)
         };

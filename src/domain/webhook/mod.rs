@@ -1,5 +1,6 @@
 //! Webhooks: how a sender proves itself, and which job its deliveries ask for.
 
+pub mod alerts;
 pub mod delivery;
 pub mod redact;
 pub mod verify;

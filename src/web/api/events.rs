@@ -76,7 +76,7 @@ pub async fn show(call: Call) -> Answer {
 
 /// What the webhook made of its delivery.
 fn of_webhook(e: &Event) -> Vec<Value> {
-    let name = e.source.strip_prefix("webhook:");
+    let name = e.webhook();
     let verdict = |name| json!({ "webhook": name, "verdict": e.verdict, "detail": e.detail, "run": e.run });
     name.map(verdict).into_iter().collect()
 }

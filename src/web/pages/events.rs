@@ -130,7 +130,7 @@ async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, st
         project: event.project.to_string(),
         dedupe: visible(&event.dedupe_key),
         headers: headers.into_iter().map(|(name, value)| (name, visible(&value))).collect(),
-        replayable: event.source.starts_with("webhook:"),
+        replayable: event.webhook().is_some(),
         payload: visible(&pretty.unwrap_or(event.payload)),
         replay,
         message,

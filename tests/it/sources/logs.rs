@@ -3,12 +3,15 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{events, load, payloads, whole, world};
+use super::{ACCESS, events, load, payloads, whole, world};
+use crate::client::Client;
 use crate::harness::{Base, TestApp, on_both_databases};
+use crate::program::{Install, Server, ends};
 
 on_both_databases! {
     new_lines_become_events
@@ -185,4 +188,79 @@ fn only_files_below_the_servers_folders_are_read(base: Base) {
         let shown = client.get("/api/v1/sources/ops/l").expect(200).json();
         assert!(shown["error"].as_str().unwrap().contains(said), "{file}: {shown}");
     }
+}
+
+/// The server is killed when it has read lines and cannot store them yet, and when it has just stored some.
+#[test]
+fn a_killed_server_loses_no_line_and_doubles_none() {
+    use diesel::connection::SimpleConnection as _;
+    use diesel::{Connection as _, RunQueryDsl as _, SqliteConnection};
+    use rustix::fs::inotify;
+
+    let install = Install::new();
+    let logs = install.path().join("logs");
+    fs::create_dir(&logs).unwrap();
+    let file = logs.join("app.log");
+    fs::write(&file, "").unwrap();
+    install.write("project.yaml", "description: logs\n");
+    install.write("access.yaml", &ACCESS.replace("user:vic", "user:oncall"));
+    install.write("sources/l.yaml", &source(&file, "from: start\n"));
+    ends(&install.run(&["apply", install.path().join("ops").to_str().unwrap()]), 0);
+    ends(&install.feed(&["user", "add", "oncall", "--password-stdin"], "correct horse battery\n"), 0);
+    let token = ends(&install.run(&["token", "create", "--user", "oncall"]), 0).0;
+    let client =
+        |server: &Server| Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()));
+    let serve = || {
+        let folder = logs.to_str().unwrap();
+        Server::spawn(install.command(&["serve", "--listen", "127.0.0.1:0", "--source-logs", folder]))
+    };
+    let until = |server: &Server, count: usize| {
+        let (client, began) = (client(server), Instant::now());
+        loop {
+            let there = events(&client, "l").len();
+            if there >= count {
+                return there;
+            }
+            assert!(began.elapsed() < Duration::from_secs(100), "{there} of {count} events");
+        }
+    };
+    let mut database = SqliteConnection::establish(install.data().join("interlock.db").to_str().unwrap()).unwrap();
+    database.batch_execute("PRAGMA busy_timeout = 20000").unwrap();
+    let mut written = 0;
+    let mut more = || {
+        let lines: String = (written..written + 50).map(|n| format!("ERROR {n}\n")).collect();
+        written += 50;
+        write(&file, lines.as_bytes());
+        written
+    };
+    for round in 0..6 {
+        let mut server = serve();
+        if round % 2 == 0 {
+            let before = more();
+            assert_eq!(until(&server, before), before);
+            // Nobody else stores anything now, and so the server has only read these when it dies.
+            database.batch_execute("BEGIN IMMEDIATE").unwrap();
+            more();
+            let seen = inotify::init(inotify::CreateFlags::CLOEXEC).unwrap();
+            inotify::add_watch(&seen, &file, inotify::WatchFlags::ACCESS).unwrap();
+            let mut buffer = [std::mem::MaybeUninit::uninit(); 1_024];
+            let mut reader = inotify::Reader::new(&seen, &mut buffer);
+            assert!(reader.next().unwrap().events().contains(inotify::ReadFlags::ACCESS));
+            server.kill();
+            let stored = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+                "(SELECT count(*) FROM events WHERE source = 'source:l')",
+            ));
+            assert_eq!(stored.get_result::<i64>(&mut database).unwrap(), i64::try_from(before).unwrap());
+            database.batch_execute("ROLLBACK").unwrap();
+        } else {
+            let before = more() - 50;
+            until(&server, before + 1);
+            server.kill();
+        }
+    }
+    let server = serve();
+    assert_eq!(until(&server, written), written);
+    let codes: Vec<usize> =
+        payloads(&client(&server), "l").iter().map(|p| p["code"].as_str().unwrap().parse().unwrap()).collect();
+    assert_eq!(codes, (0..written).collect::<Vec<_>>());
 }
