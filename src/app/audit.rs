@@ -55,32 +55,52 @@ impl App {
         }
         let anchor: Anchor = self.anchor.clone();
         let heads = tokio::task::spawn_blocking(move || anchor.read()).await.map_err(AppError::fault)?;
-        let last = heads.map_err(AppError::fault)?.last().map(|h| h.seq);
-        if last.is_none() {
-            self.begin_anchor().await?;
+        let heads = heads.map_err(AppError::fault)?;
+        let mut last = heads.last().map(|h| h.seq);
+        if heads.len() <= 1 {
+            let resource = self.anchor_resource();
+            let known = self.db.read(move |c| audit::was_anchored(c, &resource)).await?;
+            if !known {
+                // The file comes before the entry that says so, so that a server that dies between the two misses none.
+                last = self.append_head(last).await?;
+            }
+            if !known || heads.is_empty() {
+                self.begin_anchor(known).await?;
+            }
         }
-        let Some(head) = self.db.read(move |c| audit::head(c, now)).await? else { return Ok(()) };
-        if last == Some(head.seq) {
-            return Ok(());
+        self.append_head(last).await.map(drop)
+    }
+
+    /// Signs the end of the record, unless it is the one that was signed last; the number of the last entry.
+    async fn append_head(&self, last: Option<i64>) -> AppResult<Option<i64>> {
+        let now = self.clock.now();
+        let Some(head) = self.db.read(move |c| audit::head(c, now)).await? else { return Ok(last) };
+        let seq = head.seq;
+        if last == Some(seq) {
+            return Ok(last);
         }
         let anchor: Anchor = self.anchor.clone();
         let signed = tokio::task::spawn_blocking(move || anchor.append(&head)).await.map_err(AppError::fault)?;
-        signed.map_err(AppError::fault)
+        signed.map_err(AppError::fault)?;
+        Ok(Some(seq))
     }
 
-    async fn begin_anchor(&self) -> AppResult<()> {
+    /// What the entries about this machine's file of heads are about.
+    fn anchor_resource(&self) -> String {
         // Each machine keeps a file of its own; the number of the process at the end of the name says nothing here.
         let machine = self.settings.server.rsplit_once('-').map_or(self.settings.server.as_str(), |(name, _)| name);
-        let resource = format!("audit-heads:{machine}");
-        let wanted = resource.clone();
-        let again = self.db.read(move |c| audit::was_anchored(c, &wanted)).await?;
+        format!("audit-heads:{machine}")
+    }
+
+    /// Says on the record that heads are signed from here on, for the first time or again.
+    async fn begin_anchor(&self, again: bool) -> AppResult<()> {
         if again {
             tracing::error!(
                 "the file of signed heads is gone and is begun again; what the record lost meanwhile cannot be told by it"
             );
         }
         let detail = serde_json::json!({ "again": again });
-        let entry = act(&Principal::System, "engine", ANCHORED, resource, None, detail);
+        let entry = act(&Principal::System, "engine", ANCHORED, self.anchor_resource(), None, detail);
         let recorder = self.recorder();
         self.db.write(move |c| recorder.write(c, &entry).map_err(AppError::from)).await
     }

@@ -27,3 +27,23 @@ fn a_file_of_heads_that_is_gone_is_missed() {
     assert_eq!((again.act.action.as_str(), &again.act.detail["again"]), ("audit.anchored", &true.into()));
     assert_eq!(verify(&test).unwrap().begun_again, [again.seq]);
 }
+
+/// A server that ends between the first head and the entry that says so.
+#[test]
+fn a_server_that_dies_at_its_first_head_misses_nothing() {
+    let test = TestApp::fake();
+    test.person("oncall");
+    let file = test.data().join("audit-heads.jsonl");
+    // The disk takes the first head, the database not the entry behind it.
+    let refuse = "CREATE TRIGGER refuse BEFORE INSERT ON audit WHEN NEW.action = 'audit.anchored' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    test.sql(refuse);
+    assert!(test.wait(test.app.sign_head()).is_err());
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1);
+    assert!(test.wait(test.app.verify_audit(&operator(), None)).unwrap().is_ok(), "nothing is said to be missing");
+    // The next one says so.
+    test.sql("DROP TRIGGER refuse");
+    test.wait(test.app.sign_head()).unwrap();
+    assert_eq!(test.record().last().unwrap().act.action, "audit.anchored");
+    assert_eq!(test.record().last().unwrap().act.detail["again"], false);
+    assert!(test.wait(test.app.verify_audit(&operator(), None)).unwrap().unwrap().begun_again.is_empty());
+}
