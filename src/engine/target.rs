@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::insist::is_final;
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::command::option_variable;
@@ -40,12 +41,7 @@ impl Supplies {
         let mut keys = BTreeMap::new();
         for path in plan.nodes.iter().filter_map(|n| n.key.as_ref()) {
             if !keys.contains_key(path) {
-                let found = match app.key_value(&plan.project, path, None).await {
-                    Ok(key) => Ok(key),
-                    Err(AppError::Refused(refusal)) => Err(refusal.message),
-                    Err(fault) => return Err(fault),
-                };
-                keys.insert(path.clone(), found);
+                keys.insert(path.clone(), lasting(app.key_value(&plan.project, path, None).await)?);
             }
         }
         let mut values = Vec::new();
@@ -151,4 +147,32 @@ fn place(host: &HostName, port: u16) -> (String, u16) {
 #[expect(clippy::expect_used, reason = "a UUID is 32 hexadecimal digits")]
 pub(super) fn fresh_ticket() -> Ticket {
     Ticket::parse(&uuid::Uuid::new_v4().simple().to_string()).expect("a UUID is a ticket")
+}
+
+/// A key that is not to be had concerns the nodes that name it; a database that is away for a moment says nothing of any key.
+fn lasting<T>(found: AppResult<T>) -> AppResult<Result<T, String>> {
+    match found {
+        Ok(key) => Ok(Ok(key)),
+        Err(AppError::Refused(refusal)) if is_final(&AppError::Refused(refusal.clone())) => Ok(Err(refusal.message)),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::error::{Refusal, RefusalKind};
+
+    #[test]
+    fn a_database_that_is_away_says_nothing_of_a_key() {
+        let refused = |kind| lasting::<()>(Err(Refusal::new(kind, "code", "why").into()));
+        for kind in [RefusalKind::Busy, RefusalKind::Unavailable] {
+            assert!(refused(kind).is_err(), "asked again");
+        }
+        for kind in [RefusalKind::NotFound, RefusalKind::Conflict] {
+            assert_eq!(refused(kind).ok(), Some(Err("why".to_owned())));
+        }
+        assert!(lasting::<()>(Err(AppError::fault("broken"))).is_err());
+        assert_eq!(lasting(Ok(1)).ok(), Some(Ok(1)));
+    }
 }
