@@ -133,11 +133,13 @@ test("without JavaScript the search, its hits and the next error are links", asy
   await ended(page, address);
   await page.fill("#log-q", "line 777 of");
   await page.click(".find button");
-  await page.click("a.n");
-  await page.waitForURL(/line=777#L777$/);
+  // The page before has lines with numbers as well, but not this one. Where the two streams meet is chance, so it may be
+  // the line behind.
+  await page.click("a.n[href*='line=77']");
+  await page.waitForURL(/line=77[78]#L77[78]$/);
+  await page.goto(`${address}?line=1#L1`);
   await page.click("text=Next error");
-  // Where the two streams meet is chance.
-  await page.waitForURL(/#L(?!777$)\d+$/);
+  await page.waitForURL(/#L(?!1$)\d+$/);
   assert.match(await page.textContent(`#${new URL(page.url()).hash.slice(1)}`), /early trouble/);
   await context.close();
 });
