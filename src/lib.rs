@@ -4,7 +4,7 @@
 //! everything on a tamper-evident record. The modules depend on each other in one direction only:
 //!
 //! ```text
-//! domain  ←  { spec, policy, store, exec, notify }  ←  app  ←  { engine, web }  ←  cli
+//! domain  ←  { spec, policy, store, exec, notify, feed }  ←  app  ←  { engine, web }  ←  cli
 //! ```
 //!
 //! `docs/ARCHITECTURE.md` is the map; `tests/it/architecture.rs` holds the arrows.
@@ -17,6 +17,7 @@ pub mod engine;
 pub mod exec;
 pub mod feed;
 pub mod notify;
+pub(crate) mod outward;
 pub mod policy;
 pub mod spec;
 pub mod store;

@@ -1,21 +1,14 @@
-//! Asks an address: no redirects, no proxy, a bounded answer in bounded time, and the address that was checked is the one
-//! that is connected to.
+//! Asks an address for a bounded answer in bounded time.
 
-use std::time::Duration;
-
-use ureq::config::Config;
-use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::domain::json::parse_strict;
-use crate::domain::reachable::is_public;
 use crate::domain::source::errand::{Answer, KnownBy, Question};
 use crate::domain::source::poll::{LARGEST_ANSWER, Poll};
+use crate::outward::{self, Trouble};
 
 const NOT_TRUSTED: &str = "Its certificate is not trusted; name the certificates of who signed it with `ca`.";
-const NOT_PUBLIC: &str = "its address is not a public one";
+const NOT_PUBLIC: &str = "Its address is not a public one; start the server with --sources-private if that is meant.";
 
 /// Asks.
 pub(super) fn ask(question: &Question, private: bool) -> Result<Answer, String> {
@@ -62,17 +55,7 @@ fn agent(poll: &Poll, private: bool) -> Result<ureq::Agent, String> {
         Some(pem) => TlsConfig::builder().root_certs(RootCerts::from(certificates(pem)?)).build(),
         None => TlsConfig::default(),
     };
-    let config = ureq::Agent::config_builder()
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .proxy(None)
-        .https_only(!private)
-        .tls_config(tls)
-        .timeout_connect(Some(Duration::from_secs(5)))
-        .timeout_global(Some(poll.timeout.to_std()))
-        .build();
-    let resolver = Guarded { inner: DefaultResolver::default(), private };
-    Ok(ureq::Agent::with_parts(config, DefaultConnector::new(), resolver))
+    Ok(outward::agent(private, poll.timeout.to_std(), tls))
 }
 
 fn certificates(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
@@ -87,37 +70,13 @@ fn certificates(pem: &str) -> Result<Vec<Certificate<'static>>, String> {
 }
 
 fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "It did not answer in time.".to_owned(),
-        ureq::Error::HostNotFound => "Its host name leads nowhere.".to_owned(),
-        ureq::Error::ConnectionFailed => "It cannot be connected to.".to_owned(),
-        ureq::Error::BadUri(why) if why == NOT_PUBLIC => {
-            "Its address is not a public one; start the server with --sources-private if that is meant.".to_owned()
+    match Trouble::of(error) {
+        Trouble::NotPublic => NOT_PUBLIC.to_owned(),
+        Trouble::NotTrusted => NOT_TRUSTED.to_owned(),
+        Trouble::Other(why) => {
+            let mut letters = why.chars();
+            letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
         }
-        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "The address is none.".to_owned(),
-        ureq::Error::BodyExceedsLimit(limit) => format!("The answer has more than {} MiB.", limit >> 20),
-        // What is wrong with a certificate comes as an error of the connection, with words of its own.
-        ureq::Error::Io(error) if error.to_string().starts_with("invalid peer certificate") => NOT_TRUSTED.to_owned(),
-        ureq::Error::Io(error) => format!("The connection broke: {}.", error.kind()),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => NOT_TRUSTED.to_owned(),
-        _ => "It could not be asked.".to_owned(),
-    }
-}
-
-/// Resolves names, and lets no private address through.
-#[derive(Debug)]
-struct Guarded {
-    inner: DefaultResolver,
-    private: bool,
-}
-
-impl Resolver for Guarded {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.inner.resolve(uri, config, timeout)?;
-        // One private address among public ones is no accident.
-        if !self.private && found.iter().any(|address| !is_public(address.ip())) {
-            return Err(ureq::Error::BadUri(NOT_PUBLIC.to_owned()));
-        }
-        Ok(found)
+        Trouble::Unsaid => "It could not be asked.".to_owned(),
     }
 }

@@ -1,15 +1,9 @@
-//! Posts over HTTPS: no redirects, no proxy, a short patience, and the address that was checked is the one that is
-//! connected to.
+//! Posts to chats and webhooks.
 
 use std::time::Duration;
 
-use ureq::config::Config;
-use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-
 use crate::domain::notice::letter::Outcome;
-use crate::domain::reachable::is_public;
+use crate::outward::{self, Trouble};
 
 /// The way to chats and webhooks.
 #[derive(Debug, Clone)]
@@ -22,16 +16,7 @@ impl Web {
     /// A way to the public network, and to private addresses, loopback and plain HTTP as well where `private` says so.
     #[must_use]
     pub fn new(private: bool) -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .proxy(None)
-            .https_only(!private)
-            .timeout_connect(Some(Duration::from_secs(5)))
-            .timeout_global(Some(Duration::from_secs(20)))
-            .build();
-        let resolver = Guarded { inner: DefaultResolver::default(), private };
-        Self { agent: ureq::Agent::with_parts(config, DefaultConnector::new(), resolver), private }
+        Self { agent: outward::agent(private, PATIENCE, ureq::tls::TlsConfig::default()), private }
     }
 
     /// Posts a document. The sentences name neither address nor body: an address can be a secret.
@@ -57,37 +42,18 @@ impl Web {
 }
 
 fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-        ureq::Error::HostNotFound => "its host name leads nowhere".to_owned(),
-        ureq::Error::ConnectionFailed => "it cannot be connected to".to_owned(),
-        ureq::Error::BadUri(why) if why == NOT_PUBLIC => why.clone(),
-        ureq::Error::BadUri(_) | ureq::Error::RequireHttpsOnly(_) => "the address is none".to_owned(),
-        ureq::Error::Io(error) => format!("the connection broke: {}", error.kind()),
-        ureq::Error::Tls(_) | ureq::Error::Rustls(_) => "its certificate is not trusted".to_owned(),
-        _ => "it could not be posted".to_owned(),
+    match Trouble::of(error) {
+        Trouble::NotPublic => NOT_PUBLIC.to_owned(),
+        Trouble::NotTrusted => "its certificate is not trusted".to_owned(),
+        Trouble::Other(why) => why,
+        Trouble::Unsaid => "it could not be posted".to_owned(),
     }
 }
 
 const NOT_PUBLIC: &str = "its address is not a public one; start the server with --notify-private if that is meant";
 
-/// Resolves names, and lets no private address through.
-#[derive(Debug)]
-struct Guarded {
-    inner: DefaultResolver,
-    private: bool,
-}
-
-impl Resolver for Guarded {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let found = self.inner.resolve(uri, config, timeout)?;
-        // One private address among public ones is no accident.
-        if !self.private && found.iter().any(|address| !is_public(address.ip())) {
-            return Err(ureq::Error::BadUri(NOT_PUBLIC.to_owned()));
-        }
-        Ok(found)
-    }
-}
+/// How long a post may take.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 mod tests {

@@ -129,7 +129,7 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
     out
 }
 
-const ROOMS: [&str; 13] = [
+const ROOMS: [&str; 14] = [
     "app",
     "cli",
     "config",
@@ -138,6 +138,7 @@ const ROOMS: [&str; 13] = [
     "exec",
     "feed",
     "notify",
+    "outward",
     "policy",
     "spec",
     "store",
@@ -148,7 +149,8 @@ const ROOMS: [&str; 13] = [
 fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "domain" | "config" => &[],
-        "spec" | "policy" | "store" | "exec" | "feed" | "notify" => &["domain"],
+        "spec" | "policy" | "store" | "exec" | "outward" => &["domain"],
+        "feed" | "notify" => &["domain", "outward"],
         "app" => &["domain", "spec", "policy", "store"],
         "engine" => &["domain", "app", "store", "exec", "feed", "notify"],
         "web" => &["domain", "app"],
