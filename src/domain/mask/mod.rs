@@ -5,20 +5,20 @@
 //! another way (hashed, reversed, split), and it does not mask secrets shorter than [`SHORTEST`] bytes: they would
 //! blank out half of every log and protect nothing.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+mod automaton;
+mod forms;
 
-use base64::Engine as _;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::secret::SecretText;
+use automaton::Automaton;
+use forms::forms_of;
 
 /// Secrets with fewer bytes are not masked.
 pub const SHORTEST: usize = 3;
 
 /// Lines of a multi-line secret with fewer bytes are not masked by themselves.
 const SHORTEST_LINE: usize = 6;
-
-/// Encoded forms with fewer bytes are not masked: they would hit by chance.
-const SHORTEST_ENCODED: usize = 4;
 
 /// What stands in the output where a secret stood.
 pub const REPLACEMENT: &[u8] = b"[secret]";
@@ -179,170 +179,9 @@ impl MaskStream {
     }
 }
 
-/// Aho and Corasick's automaton, kept here because the stream needs each state's depth: that is how many bytes may
-/// still become a secret.
-#[derive(Debug, Default)]
-struct Automaton {
-    next: HashMap<(u32, u8), u32>,
-    nodes: Vec<NodeFacts>,
-    /// The bytes that a form can begin with.
-    beginnings: Vec<bool>,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct NodeFacts {
-    depth: usize,
-    /// Length of the longest form that ends here.
-    matched: usize,
-    fail: u32,
-}
-
-impl Automaton {
-    fn new(forms: &BTreeSet<Vec<u8>>) -> Self {
-        let beginnings = (0..=u8::MAX).map(|byte| forms.iter().any(|form| form.first() == Some(&byte))).collect();
-        let mut this = Self { next: HashMap::new(), nodes: vec![NodeFacts::default()], beginnings };
-        let mut children: Vec<Vec<(u8, u32)>> = vec![Vec::new()];
-        for form in forms {
-            let mut at = 0;
-            for (i, &byte) in form.iter().enumerate() {
-                at = if let Some(&to) = this.next.get(&(at, byte)) {
-                    to
-                } else {
-                    let to = u32::try_from(this.nodes.len()).unwrap_or(u32::MAX);
-                    this.nodes.push(NodeFacts { depth: i + 1, matched: 0, fail: 0 });
-                    children.push(Vec::new());
-                    if let Some(list) = children.get_mut(at as usize) {
-                        list.push((byte, to));
-                    }
-                    this.next.insert((at, byte), to);
-                    to
-                };
-            }
-            if let Some(node) = this.nodes.get_mut(at as usize) {
-                node.matched = node.depth;
-            }
-        }
-        // Breadth first, so that the state a node falls back to is complete before the node is.
-        let mut queue: VecDeque<u32> = VecDeque::from([0]);
-        while let Some(at) = queue.pop_front() {
-            let fail = this.node(at).fail;
-            for &(byte, to) in children.get(at as usize).map(Vec::as_slice).unwrap_or_default() {
-                let back = if at == 0 { 0 } else { this.step(fail, byte) };
-                let longest = this.node(back).matched;
-                if let Some(node) = this.nodes.get_mut(to as usize) {
-                    node.fail = back;
-                    node.matched = node.matched.max(longest);
-                }
-                queue.push_back(to);
-            }
-        }
-        this
-    }
-
-    fn node(&self, state: u32) -> NodeFacts {
-        self.nodes.get(state as usize).copied().unwrap_or_default()
-    }
-
-    fn step(&self, mut state: u32, byte: u8) -> u32 {
-        loop {
-            if let Some(&to) = self.next.get(&(state, byte)) {
-                return to;
-            }
-            if state == 0 {
-                return 0;
-            }
-            state = self.node(state).fail;
-        }
-    }
-
-    /// How many bytes at the front no form can begin with.
-    fn plain(&self, bytes: &[u8]) -> usize {
-        if self.nodes.len() <= 1 {
-            return bytes.len();
-        }
-        bytes.iter().position(|byte| self.beginnings.get(usize::from(*byte)) == Some(&true)).unwrap_or(bytes.len())
-    }
-
-    fn facts(&self, state: u32) -> (usize, usize) {
-        let node = self.node(state);
-        (node.depth, node.matched)
-    }
-}
-
-fn forms_of(secret: &str, forms: &mut BTreeSet<Vec<u8>>) {
-    if secret.len() < SHORTEST {
-        return;
-    }
-    forms.insert(secret.as_bytes().to_vec());
-    let encoded = base64_forms(secret.as_bytes()).into_iter().chain(url_forms(secret)).chain(json_forms(secret));
-    forms.extend(encoded.map(String::into_bytes).filter(|form| form.len() >= SHORTEST_ENCODED));
-}
-
-/// The characters of a base64 text that depend on the secret alone, wherever it stands in the encoded bytes.
-fn base64_forms(secret: &[u8]) -> Vec<String> {
-    let mut out = Vec::new();
-    for before in 0..3usize {
-        let mut bytes = vec![0; before];
-        bytes.extend_from_slice(secret);
-        let first = (before * 8).div_ceil(6);
-        let end = bytes.len() * 8 / 6;
-        for text in [
-            base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes),
-            base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&bytes),
-        ] {
-            if let Some(part) = text.get(first..end) {
-                out.push(part.to_owned());
-            }
-        }
-    }
-    out
-}
-
-fn url_forms(secret: &str) -> Vec<String> {
-    let mut out = Vec::new();
-    // What RFC 3986, HTML forms and JavaScript's encodeURIComponent leave as it is.
-    for (plain, plus) in [("-_.~", false), ("-_.~", true), ("*-._", true), ("-_.!~*'()", false)] {
-        for upper in [true, false] {
-            let mut text = String::new();
-            for byte in secret.bytes() {
-                if byte.is_ascii_alphanumeric() || plain.as_bytes().contains(&byte) {
-                    text.push(char::from(byte));
-                } else if byte == b' ' && plus {
-                    text.push('+');
-                } else if upper {
-                    text.push_str(&format!("%{byte:02X}"));
-                } else {
-                    text.push_str(&format!("%{byte:02x}"));
-                }
-            }
-            out.push(text);
-        }
-    }
-    out
-}
-
-fn json_forms(secret: &str) -> Vec<String> {
-    let quoted = serde_json::Value::from(secret).to_string();
-    let inner = quoted.trim_start_matches('"').to_owned();
-    let inner = inner.strip_suffix('"').unwrap_or(&inner).to_owned();
-    let ascii = |upper: bool| {
-        let mut text = String::new();
-        for c in inner.chars() {
-            if c.is_ascii() {
-                text.push(c);
-            } else {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    text.push_str(&if upper { format!("\\u{unit:04X}") } else { format!("\\u{unit:04x}") });
-                }
-            }
-        }
-        text
-    };
-    vec![inner.replace('/', "\\/"), ascii(true), ascii(false), inner]
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use proptest::prelude::*;
 
     use super::*;
