@@ -29,9 +29,10 @@
 # come after `rc` is there, and both look for it. Whoever waits for `follow` dies of its signal at once; once it copies,
 # it ends by itself between two copies.
 #
-# In the run directory: `fence` (of the newest server), `begin` (made once, by whoever starts the step or makes sure
-# that nobody does), `pid`, `out`, `err`, `rc` (made by rename when the step is over; a second line is the fence of the
-# server that has it all), `stopped` (by request).
+# In the run directory: `begin` (made once, by whoever starts the step or makes sure that nobody does: the supervisor, its
+# fence, and on each further line a process that it started; the last counts), `fence` (of a newer server), `out`, `err`,
+# `rc` (made by rename when the step is over; a second line is the fence of the server that has it all), `stopped` (by
+# request). No more than that, as making a file costs a node about as much as a short step.
 unset IFS; trap : HUP INT TERM; trap "" PIPE;
 set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
 il_take() { il_id=$1; il_fence=$2; il_grace=$3; il_out=${4:-}; il_err=${5:-}; il_age=${6:-}; il_limit=${7:-};
@@ -42,9 +43,13 @@ il_refuse() { il_say refused "$1"; exit 0; };
 il_born() { il_t=-;
 if { IFS= read -r il_l < "/proc/$1/stat"; } 2>/dev/null; then set -- ${il_l##*) }; il_t=${20}; [ "$1" != Z ];
 else ! [ -r "/proc/$$/stat" ] && kill -s 0 "$1" 2>/dev/null; fi; };
-il_hold() { il_c=0; { read -r il_c < "$il_dir/fence" || { read -r il_c; read -r il_c; } < "$il_dir/rc"; } 2>/dev/null;
-if [ "${il_c:-0}" -gt "$il_fence" ]; then return 1; fi; { echo "$il_fence" > "$il_dir/fence"; } 2>/dev/null; return 0; };
-il_close() { set -C; { echo "closed - - end" > "$il_dir/begin"; } 2>/dev/null; set +C; };
+il_hold() { il_c=0; { read -r il_c < "$il_dir/fence" || read -r il_v il_v il_v il_c il_v < "$il_dir/begin"
+|| { read -r il_c; read -r il_c; } < "$il_dir/rc"; } 2>/dev/null;
+if [ "${il_c:-0}" -gt "$il_fence" ]; then return 1; fi;
+if [ -z "$il_new" ]; then { echo "$il_fence" > "$il_dir/fence"; } 2>/dev/null; fi; return 0; };
+il_close() { set -C; { echo "closed - - $il_fence end" > "$il_dir/begin"; } 2>/dev/null; set +C; };
+il_child() { il_job=; { read -r il_v; while read -r il_a il_b il_c; do if [ "$il_c" = end ]; then il_job=$il_a; il_start=$il_b; fi; done; } < "$il_dir/begin";
+[ -n "$il_job" ]; };
 il_wink() { if sleep 0.1 2>/dev/null; then il_left=$((il_left - 1)); else sleep 1; il_left=$((il_left - 10)); fi; };
 il_each() {
 il_found=1; il_any=;
@@ -76,7 +81,7 @@ while il_each && [ "$il_left" -gt 0 ]; do il_wink; il_now; if [ -n "$il_c" ] && 
 il_left=50; while il_each && [ "$il_left" -gt 0 ]; do il_each KILL; il_wink; done;
 if il_each; then il_word=alive; else il_word=gone; fi; };
 if [ "$il_verb" = stop ]; then
-il_take "$@"; il_job=; il_start=-;
+il_take "$@"; il_job=; il_start=-; il_new=;
 if ! [ -d "$il_dir" ] && [ -d "$il_tmp" ] && [ -O "$il_tmp" ]; then il_dir=$il_tmp; fi;
 if ! [ -d "$il_dir" ]; then
 if il_each; then il_end_all; il_say "$il_word"; exit 0; fi;
@@ -86,7 +91,7 @@ if ! il_hold; then il_say fenced; exit 0; fi;
 if ! [ -f "$il_dir/rc" ]; then il_close; fi; il_c=; { read -r il_c il_v < "$il_dir/begin"; } 2>/dev/null;
 if [ "$il_c" = closed ] || ! [ -d "$il_dir" ]; then il_say never; exit 0; fi;
 il_left=100;
-until { read -r il_job il_start il_v < "$il_dir/pid" && [ "$il_v" = end ]; } 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
+until il_child 2>/dev/null || [ -f "$il_dir/rc" ] || [ "$il_left" -le 0 ]; do il_wink; done;
 if il_each; then { printf "" > "$il_dir/stopped"; } 2>/dev/null; il_end_all; il_say "$il_word";
 elif [ -f "$il_dir/stopped" ]; then il_say gone;
 elif [ -f "$il_dir/rc" ]; then il_say ended; elif [ -z "$il_job" ]; then il_say unsure; else il_say gone; fi;
@@ -111,7 +116,7 @@ il_v=${il_v%/*}; if [ "$il_c" = 30 ] || ! [ -e "$il_v/out" ]; then rm -rf "$il_v
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
 while read -r il_v; do if [ "$il_v" = kept ]; then printf "\n%s\n" "$il_fence" >> "$il_dir/rc"; case $il_id in 00*) il_tidy;; esac; cd "$il_dir"
-&& exec rm -rf begin fence in out err script pid rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
+&& exec rm -rf begin fence in out err script rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
 il_say hello; il_say hello >&2;
 read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
@@ -153,19 +158,19 @@ il_say started attached; il_script=/dev/fd/6;
 il_say end >&7; il_say exit "$il_rc" exited; exit 0;
 fi;
 if ! il_hold; then il_refuse fenced; fi;
-il_seen=$il_dir/seen.$$; printf "" > "$il_seen";
+il_seen=$il_dir/seen.$$;
 if [ -z "$il_new" ]; then
+printf "" > "$il_seen";
 il_say started again;
 if [ -f "$il_dir/out" ]; then exec 4< "$il_dir/out" 5< "$il_dir/err";
 if [ "$il_out" -gt 0 ]; then tail -c "+$((il_out + 1))" <&4; fi; if [ "$il_err" -gt 0 ]; then tail -c "+$((il_err + 1))" <&5 >&7; fi; il_copy; fi;
 until [ -f "$il_dir/rc" ]; do
-il_a=; il_b=; il_c=; il_d=; read -r il_a il_b il_c il_d < "$il_dir/begin";
+il_a=; il_b=; il_c=; il_d=; read -r il_a il_b il_c il_v il_d < "$il_dir/begin";
 if [ "$il_a" = closed ]; then il_refuse never_started; fi;
 if [ "$il_d" != end ]; then if [ "$il_n" -gt 60 ]; then il_close; fi;
 elif [ "$il_c" != "$il_boot" ]; then if ! [ -f "$il_dir/rc" ]; then il_say lost rebooted; exit 0; fi;
 elif ! il_born "$il_a" || [ "$il_t" != "$il_b" ]; then
-il_a=; read -r il_a il_b il_c < "$il_dir/pid";
-if [ -n "$il_a" ] && il_born "$il_a" && [ "$il_t" = "$il_b" ]; then :;
+if il_child && il_born "$il_job" && [ "$il_t" = "$il_start" ]; then :;
 elif ! [ -f "$il_dir/rc" ]; then if [ -f "$il_dir/out" ]; then il_copy; fi; il_say lost supervisor; exit 0; fi;
 fi;
 if ! [ -f "$il_dir/out" ]; then il_n=$((il_n + 1)); sleep 1; else il_tick; fi;
@@ -176,7 +181,7 @@ il_script=$il_dir/script; il_full() { cd /; rm -rf "$il_dir"; il_refuse "$1"; };
 { printf "%s" "$il_body" > "$il_script" && printf "%60s" . > "$il_dir/rc.new" && printf "" > "$il_dir/out" && printf "" > "$il_dir/err"; } || il_full no_space;
 if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "$il_dir/in" || il_full no_space;
 if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
-il_born "$$"; il_own=$il_t; set -C; il_v=; { echo "$$ $il_t $il_boot end" > "$il_dir/begin"; } || il_v=1; set +C;
+il_born "$$"; il_own=$il_t; set -C; il_v=; { echo "$$ $il_t $il_boot $il_fence end" > "$il_dir/begin"; } || il_v=1; set +C;
 if [ -n "$il_v" ]; then il_c=; read -r il_c il_v < "$il_dir/begin"; if [ "$il_c" = closed ]; then il_refuse never_started; else il_full no_space; fi; fi;
 il_scope=; il_plain=$il_lead;
 if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
@@ -186,7 +191,7 @@ case $il_dir in *" "*|*[*?]*) il_scope=;; esac;
 if [ -n "$il_scope" ]; then echo "set -f; printf x > $il_dir/scoped; exec $il_lead $""*" > "$il_dir/enter";
 il_lead="systemd-run $il_scope --scope --quiet --collect --unit=interlock-$il_id -- /bin/sh $il_dir/enter"; fi; fi;
 il_go() { ( il_launch "$@" || printf "" > "$il_dir/failed" ) </dev/null >> "$il_dir/out" 2>> "$il_dir/err" 3<&- 4<&- 5<&- 7>&- & il_job=$! ;
-il_born "$il_job"; il_start=$il_t; echo "$il_job $il_start end" > "$il_dir/pid"; };
+il_born "$il_job"; il_start=$il_t; echo "$il_job $il_start end" >> "$il_dir/begin"; };
 il_await() { while :; do wait "$il_job"; il_rc=$?; if [ "$il_rc" -gt 128 ] && il_born "$il_job" && [ "$il_t" = "$il_start" ]; then continue; fi; return 0; done; };
 il_go "$@";
 il_say started "$il_mode";

@@ -209,13 +209,12 @@ async fn what_the_node_cannot_know_is_unknown() {
     let directory = place("ilk-dash", &step);
     let begin = directory.join("begin");
     let ((ended, _), ()) = tokio::join!(run(&executor, &target, &step, signal, |_| {}), async {
-        while !std::fs::read_to_string(&begin).is_ok_and(|text| text.ends_with(" end\n")) {
+        while std::fs::read_to_string(&begin).unwrap_or_default().matches(" end\n").count() < 2 {
             tokio::task::yield_now().await;
         }
         let text = std::fs::read_to_string(&begin).unwrap();
-        let mut words: Vec<&str> = text.split_whitespace().collect();
-        words[2] = "00000000-0000-0000-0000-000000000000";
-        std::fs::write(&begin, format!("{}\n", words.join(" "))).unwrap();
+        let boot = text.split_whitespace().nth(2).unwrap();
+        std::fs::write(&begin, text.replacen(boot, "00000000-0000-0000-0000-000000000000", 1)).unwrap();
         let again = StepRequest { earlier: Earlier::Surely, ..step.clone() };
         let (ended, _) = run(&executor, &target, &again, CancelSignal::never(), |_| {}).await;
         unknown(&ended, "booted");
@@ -227,16 +226,16 @@ async fn what_the_node_cannot_know_is_unknown() {
     let mut step = request("echo up; sleep 600");
     let directory = place("ilk-dash", &step);
     let ((ended, _), ()) = tokio::join!(run(&executor, &target, &step, CancelSignal::never(), |_| {}), async {
-        let pid = directory.join("pid");
-        while !std::fs::read_to_string(&pid).is_ok_and(|text| text.ends_with("end\n")) {
+        // The supervisor's line, and one for the step itself.
+        let begun = || std::fs::read_to_string(directory.join("begin")).unwrap_or_default();
+        while begun().matches("end\n").count() < 2 {
             tokio::task::yield_now().await;
         }
-        let first = |name: &str| {
-            let text = std::fs::read_to_string(directory.join(name)).unwrap();
-            text.split_whitespace().next().unwrap().to_owned()
-        };
-        for process in [first("begin"), first("pid")] {
-            assert!(Command::new("kill").args(["-KILL", &process]).status().unwrap().success());
+        let text = begun();
+        let processes: Vec<&str> = text.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert_eq!(processes.len(), 2, "{text}");
+        for process in processes {
+            assert!(Command::new("kill").args(["-KILL", process]).status().unwrap().success());
         }
     });
     unknown(&ended, "supervisor");

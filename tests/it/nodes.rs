@@ -183,7 +183,7 @@ async fn a_lost_connection_is_made_again_and_nothing_is_lost() {
     let target = sshd.target("ilk-bash");
     // The step ends its own connection: the sshd process that serves it.
     let body = request(
-        "echo before; d=$0; p=$(cut -d' ' -f1 ${d%/script}/begin); while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; break;; esac; [ $p -gt 1 ] || exit 9; done; echo after; echo late >&2; exit 7",
+        "echo before; d=$0; read -r p rest < ${d%/script}/begin; while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; break;; esac; [ $p -gt 1 ] || exit 9; done; echo after; echo late >&2; exit 7",
     );
     let ended = run(&executor, &target, &body).await;
     assert_eq!(ended.outcome, StepOutcome::Exited(7));
