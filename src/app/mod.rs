@@ -95,6 +95,8 @@ pub struct App {
     reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     archive: std::sync::OnceLock<archive::Archive>,
     leases: std::sync::Mutex<LeaseWatch>,
+    /// Who may carry a backtest out now.
+    backtests: tokio::sync::Semaphore,
     chat: std::sync::OnceLock<chat::Chat>,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
@@ -167,6 +169,7 @@ impl App {
             reach: std::sync::OnceLock::new(),
             archive: std::sync::OnceLock::new(),
             leases: std::sync::Mutex::default(),
+            backtests: tokio::sync::Semaphore::new(1),
             chat: std::sync::OnceLock::new(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),

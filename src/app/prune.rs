@@ -11,7 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::store::rules::{enforcements, verdicts};
+use crate::store::rules::{backtests, enforcements, verdicts};
 use crate::store::{
     blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses, sources,
 };
@@ -24,7 +24,9 @@ const SIGN_INS: TimeDelta = TimeDelta::days(7);
 const NOTICES: TimeDelta = TimeDelta::days(30);
 /// How long presses of buttons are remembered: far longer than a signature holds.
 const PRESSES: TimeDelta = TimeDelta::hours(24);
-/// Runs that are removed in one transaction.
+/// How long what came of a backtest is kept.
+const BACKTESTS: TimeDelta = TimeDelta::days(30);
+/// Runs, and notices, that are removed in one transaction.
 const PIECE: u32 = 200;
 
 /// How much was removed.
@@ -73,11 +75,19 @@ impl App {
             .write(move |c| {
                 let keys = idempotency::prune(c, now - KEYS)?;
                 let old = sources::forget_deleted(c, &permit)? + sessions::prune(c, now - SIGN_INS)?;
-                let told = notices::prune(c, &permit, now - NOTICES, 1_000)?
-                    + slack_presses::prune(c, &permit, now - PRESSES)?;
-                Ok::<_, AppError>(keys + old + told + sign_in::prune_failures(c, now - SIGN_INS)?)
+                let tried = backtests::prune(c, &permit, now - BACKTESTS)?;
+                let told = slack_presses::prune(c, &permit, now - PRESSES)?;
+                Ok::<_, AppError>(keys + old + tried + told + sign_in::prune_failures(c, now - SIGN_INS)?)
             })
             .await?;
+        loop {
+            let permit = self.own_permit(Permission::Administer)?;
+            let removed = self.db.write(move |c| notices::prune(c, &permit, now - NOTICES, PIECE)).await?;
+            all.passing += removed;
+            if removed < PIECE as usize {
+                break;
+            }
+        }
         Ok(all)
     }
 

@@ -1,18 +1,26 @@
 //! `interlock rule …`: trying rules out.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::remote::Remote;
 use super::{Done, Failure, Format, Global, out, start};
+use crate::app::App;
+use crate::app::rules::AskedBacktest;
 use crate::domain::ids::ProjectName;
 use crate::domain::json::parse_strict;
 use crate::domain::rule::Rule;
 use crate::domain::time::Seconds;
 use crate::spec;
-use crate::web::api::rules::report_of;
+use crate::web::api::backtests::backtest as as_json;
+
+/// How often it is looked how far a backtest is.
+const LOOK: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -46,20 +54,43 @@ pub(super) fn run(global: &Global, command: Command) -> Done {
     }
 }
 
+/// Who carries a backtest out.
+enum Where {
+    Server(Remote),
+    Here(Arc<App>),
+}
+
+impl Where {
+    /// How it stands.
+    async fn look(&self, id: &str) -> Result<Value, Failure> {
+        match self {
+            Self::Server(server) => server.get(&format!("/backtests/{id}")),
+            Self::Here(app) => Ok(as_json(&app.backtest(&start::operator(), id).await?)),
+        }
+    }
+
+    async fn stop(&self, id: &str) -> Result<Value, Failure> {
+        match self {
+            Self::Server(server) => server.post(&format!("/backtests/{id}/cancel"), &json!({})),
+            Self::Here(app) => Ok(as_json(&app.cancel_backtest(&start::operator(), id).await?)),
+        }
+    }
+}
+
 /// Holds a rule's text against stored events, beside what the stored rule of its name made of them.
 async fn backtest(global: &Global, rule: &Path, since: Seconds, project: Option<String>) -> Done {
     let text =
         std::fs::read_to_string(rule).map_err(|e| Failure::Usage(format!("{} cannot be read: {e}", rule.display())))?;
-    let report = match Remote::of(global)? {
+    let name = read_rule(rule, &text)?.name;
+    let (place, begun) = match Remote::of(global)? {
         Some(server) => {
-            let name = read_rule(rule, &text)?.name;
             let project = project.ok_or_else(|| Failure::Usage("say which project with `--project P`".to_owned()))?;
             let body = json!({ "since": format!("{}s", since.get()), "rule": text });
-            server.post(&format!("/rules/{project}/{name}/backtest"), &body)?
+            let begun = server.post(&format!("/rules/{project}/{name}/backtest"), &body)?;
+            (Where::Server(server), begun)
         }
         None => {
             let app = start::app(global, "http://127.0.0.1:4440").await?;
-            read_rule(rule, &text)?;
             let catalogue = app.catalogue().await?;
             let project = match project.as_deref() {
                 Some(name) => ProjectName::parse(name)?,
@@ -70,15 +101,42 @@ async fn backtest(global: &Global, rule: &Path, since: Seconds, project: Option<
             };
             let now = app.clock().now();
             let (from, until) = (now - since.to_delta(), now + chrono::TimeDelta::seconds(1));
-            let report = app.backtest(&start::operator(), &project, None, Some(&text), from, until).await?;
-            report_of(&report)
+            let asked = AskedBacktest { text: Some(text), revision: None, since: from, until };
+            let view = app.ask_backtest(&start::operator(), &project, Some(&name), asked, LOOK).await?;
+            (Where::Here(app), as_json(&view))
         }
     };
-    match global.format {
-        Format::Json => out::json(&report),
-        Format::Text => print_report(&report),
+    let ended = follow(&place, begun).await?;
+    match (global.format, text_of(&ended, "state")) {
+        (Format::Json, _) => out::json(&ended),
+        (Format::Text, "done") => print_report(&ended),
+        (Format::Text, "canceled") => out::note("It was stopped before the end, so there is no result."),
+        (Format::Text, _) => out::error(text_of(&ended, "error")),
     }
-    Ok(())
+    if text_of(&ended, "state") == "done" { Ok(()) } else { Err(Failure::Failed) }
+}
+
+/// Waits for the end and says how far it is; Ctrl-C stops it.
+async fn follow(place: &Where, mut now: Value) -> Result<Value, Failure> {
+    let id = text_of(&now, "id").to_owned();
+    let tells = std::io::stderr().is_terminal();
+    let mut stop = std::pin::pin!(tokio::signal::ctrl_c());
+    while matches!(text_of(&now, "state"), "waiting" | "running") {
+        if tells {
+            let number = |key: &str| now.get(key).and_then(Value::as_u64).unwrap_or_default();
+            out::note(&format!("{} of {} events are looked at", number("looked_at"), number("total")));
+        }
+        // Somebody else may carry it out, so it is looked at from time to time.
+        now = tokio::select! {
+            () = tokio::time::sleep(LOOK) => place.look(&id).await?,
+            _ = &mut stop => return place.stop(&id).await,
+        };
+    }
+    Ok(now)
+}
+
+fn text_of<'v>(value: &'v Value, key: &str) -> &'v str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn print_report(report: &Value) {

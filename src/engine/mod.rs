@@ -5,6 +5,7 @@
 
 mod archive;
 mod assignment;
+mod backtests;
 mod carried;
 mod cell;
 mod insist;
@@ -185,6 +186,7 @@ impl Engine {
         if let Some(feed) = self.feed.clone() {
             beside.spawn(sources::keep(Arc::clone(&self.app), feed));
         }
+        beside.spawn(backtests::keep(Arc::clone(&self.app)));
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {

@@ -241,7 +241,28 @@ pub fn list(
     Ok(rows.into_iter().map(Event::from).collect())
 }
 
-/// Events of a type in a time, the oldest first, after the last one of the piece before.
+/// How many events of a type came in a time.
+///
+/// # Errors
+/// Those of the database.
+pub fn count_of_type(
+    c: &mut Conn,
+    project: &ProjectName,
+    event_type: &str,
+    since: Timestamp,
+    until: Timestamp,
+) -> Result<i64, StoreError> {
+    Ok(events::table
+        .filter(events::project.eq(project.as_str()))
+        .filter(events::event_type.eq(event_type))
+        .filter(events::received_at.ge(stamp(since)))
+        .filter(events::received_at.lt(stamp(until)))
+        .count()
+        .get_result(c)?)
+}
+
+/// Events of a type in a time, the oldest first, after the last one of the piece before. As many as wanted, however many
+/// that is: it is for who goes through all of them, not for pages.
 ///
 /// # Errors
 /// Those of the database.
@@ -267,7 +288,7 @@ pub fn of_type(
             .filter(events::received_at.gt(at).or(events::id.gt(id.to_string())));
     }
     let oldest = query.order((events::received_at, events::id));
-    let rows: Vec<Row> = oldest.limit(limit(wanted)).select(Row::as_select()).load(c)?;
+    let rows: Vec<Row> = oldest.limit(i64::from(wanted)).select(Row::as_select()).load(c)?;
     Ok(rows.into_iter().map(Event::from).collect())
 }
 

@@ -409,6 +409,28 @@ diesel::table! {
 }
 
 diesel::table! {
+    backtests (id) {
+        id -> Text,
+        project -> Text,
+        rule -> Text,
+        definition_id -> Nullable<Text>,
+        text -> Text,
+        since -> Timestamp,
+        until -> Timestamp,
+        asked_by -> Text,
+        asked_at -> Timestamp,
+        state -> Text,
+        looked_at -> BigInt,
+        total -> BigInt,
+        report -> Nullable<Text>,
+        error -> Text,
+        claim -> Nullable<Text>,
+        claim_until -> Nullable<Timestamp>,
+        ended_at -> Nullable<Timestamp>,
+    }
+}
+
+diesel::table! {
     idempotency (principal, key) {
         principal -> Text,
         key -> Text,
@@ -562,6 +584,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     enforcements,
     rule_claims,
     rule_states,
+    backtests,
     source_states,
     source_seen,
     idempotency,

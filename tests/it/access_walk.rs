@@ -51,7 +51,7 @@ fn call_of(route: &Route) -> Call {
             Call::Json(r#"{"do": "ask", "digest": "0000000000000000000000000000000000000000000000000000000000000000"}"#)
         }
         ("POST", "/api/v1/rules/{project}/{name}/marks") => Call::Json(r#"{"enforcement": "x", "mark": "right"}"#),
-        ("POST", "/api/v1/rules/{project}/{name}/backtest") => Call::Json("{}"),
+        ("POST", "/api/v1/rules/{project}/{name}/backtest" | "/api/v1/backtests/{id}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/events") => Call::Json(r#"{"type": "walk", "project": "ops"}"#),
         ("POST", "/api/v1/runs/{number}/cancel") => Call::Json("{}"),
         ("POST", "/api/v1/approvals/{id}/decision") => Call::Json(DECISION),
@@ -79,7 +79,7 @@ fn call_of(route: &Route) -> Call {
             Call::Form("do=ask&digest=0000000000000000000000000000000000000000000000000000000000000000")
         }
         ("POST", "/rules/{project}/{name}/marks") => Call::Form("enforcement=x&mark=right"),
-        ("POST", "/rules/{project}/{name}/backtest") => Call::Form(""),
+        ("POST", "/rules/{project}/{name}/backtest" | "/backtests/{id}/cancel") => Call::Form(""),
         ("POST", "/api/v1/sources/{project}/{name}/enabled") => Call::Json(r#"{"enabled": false}"#),
         ("POST", "/sources/{project}/{name}/enabled") => Call::Form("enabled=no"),
         ("POST", "/webhooks/{project}/{name}") => Call::Form("sample=%7B%7D"),
@@ -101,6 +101,7 @@ struct World {
     pending: i64,
     request: String,
     event: String,
+    backtest: String,
 }
 
 const ACCESS: &str = "
@@ -148,12 +149,14 @@ fn world() -> World {
     let sender = test.anonymous().with("x-interlock-token", "a-shared-secret-of-32-characters");
     let accepted = sender.post("/hooks/incoming", &serde_json::json!({"hush": "hush-hush"})).expect(202).json();
     test.settle();
+    let tried = test.signed_in("boss").post("/api/v1/rules/ops/incoming/backtest", &serde_json::json!({})).expect(200);
     let pending = test.ask("oncall", "ops", "team/hush-hush", &[]).unwrap();
     World {
         ended: accepted["run"].as_i64().unwrap(),
         pending: pending.number.get(),
         request: pending.approval.unwrap().to_string(),
         event: accepted["event"].as_str().unwrap().to_owned(),
+        backtest: tried.json()["id"].as_str().unwrap().to_owned(),
         test,
     }
 }
@@ -162,7 +165,11 @@ impl World {
     /// The address of what is there, or of what is not.
     fn address(&self, route: &Route, there: bool) -> String {
         let run = if route.method == "GET" { self.ended } else { self.pending };
-        let id = if route.path.contains("event") { &self.event } else { &self.request };
+        let id = match route.path {
+            path if path.contains("event") => &self.event,
+            path if path.contains("backtest") => &self.backtest,
+            _ => &self.request,
+        };
         let pick = |yes: &str, no: &str| if there { yes.to_owned() } else { no.to_owned() };
         let mut path = route.path.to_owned();
         for (placeholder, value) in [

@@ -4,6 +4,7 @@
 mod access_walk;
 mod approvals;
 mod architecture;
+mod backtests;
 mod bucket;
 mod caps;
 mod client;

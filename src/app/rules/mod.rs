@@ -18,7 +18,7 @@ use crate::domain::ids::ProjectName;
 pub use crate::store::rules::enforcements::{EnforcementRecord, Mark};
 pub use crate::store::rules::states::StateRecord;
 pub use crate::store::rules::verdicts::{Outcome, VerdictRecord};
-pub use backtest::{BacktestReport, BacktestRow};
+pub use backtest::{AskedBacktest, BacktestRecord, BacktestReport, BacktestRow, BacktestState, BacktestView, Tried};
 pub use promote::Switch;
 pub use view::{RuleDetail, VerdictView};
 

@@ -2,12 +2,13 @@
 //!
 //! Rights, environments and the blast radius depend on the inventory of that time, which nobody kept; they are not asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use super::Rule;
 use super::judge::{Decision, Judgement};
 use crate::domain::guard::breaker::{self, Counts, Probe, Standing};
-use crate::domain::guard::{Facts, GuardResult, dedupe, rate};
+use crate::domain::guard::{Facts, GuardResult, Guards, dedupe, rate};
 use crate::domain::time::{Seconds, Timestamp};
 
 /// What became of an event.
@@ -21,28 +22,29 @@ pub enum Replayed {
     Acts,
 }
 
-/// The past that a backtest makes for itself while it goes on.
+/// The past that a backtest makes for itself while it goes on. Each event costs the same, however long that past is.
 #[derive(Debug)]
-pub struct Replay<'r> {
-    rule: &'r Rule,
-    claims: HashMap<String, Timestamp>,
-    actions: Vec<Action>,
+pub struct Replay {
+    guards: Arc<Guards>,
+    claims: Claims,
+    rated: Recent,
+    counted: Recent,
     standing: Standing,
 }
 
-#[derive(Debug)]
-struct Action {
-    at: Timestamp,
-    rate: Option<String>,
-    breaker: Option<String>,
-}
-
-impl<'r> Replay<'r> {
+impl Replay {
     /// Begins without a past.
     #[must_use]
-    pub fn new(rule: &'r Rule) -> Self {
-        let standing = Standing { state: breaker::State::Closed, since: None };
-        Self { rule, claims: HashMap::new(), actions: Vec::new(), standing }
+    pub fn new(rule: &Rule) -> Self {
+        let guards = &rule.guards;
+        let window = |window: Option<Seconds>| Recent::new(window.unwrap_or(Seconds::new(0)));
+        Self {
+            guards: Arc::new(guards.clone()),
+            claims: Claims::default(),
+            rated: window(guards.rate.as_ref().map(|r| r.window)),
+            counted: window(guards.breaker.as_ref().map(|b| b.window)),
+            standing: Standing { state: breaker::State::Closed, since: None },
+        }
     }
 
     /// Takes the next event. Events come in the order of their time.
@@ -53,25 +55,21 @@ impl<'r> Replay<'r> {
             (_, Some(proposal)) => proposal,
             (_, None) => return Replayed::Held("There is nothing to do.".to_owned()),
         };
-        let guards = &self.rule.guards;
+        let guards = Arc::clone(&self.guards);
         let keys = &proposal.keys;
-        let taken = keys.dedupe.as_ref().and_then(|k| self.claims.get(k)).is_some_and(|until| *until > at);
+        let taken = keys.dedupe.as_ref().is_some_and(|key| self.claims.taken(key, at));
         let mut facts = Facts { claimed: !taken, ..Facts::default() };
         if let Some(held) = stopped(dedupe(guards.dedupe.as_ref(), keys.dedupe.as_deref(), &facts)) {
             return held;
         }
-        let longest = [guards.rate.as_ref().map(|r| r.window), guards.breaker.as_ref().map(|b| b.window)];
-        let longest = longest.into_iter().flatten().max().unwrap_or(Seconds::new(0));
-        self.actions.retain(|a| a.at > at - longest.to_delta());
         let step = self.breaker(keys.breaker.as_deref(), at);
         self.moves(step.to, at);
         if let Some(held) = stopped(guards.breaker.as_ref().map(|_| step.result)) {
             return held;
         }
         if let Some(settings) = &guards.rate {
-            let since = at - settings.window.to_delta();
-            let same = |a: &&Action| a.at > since && (keys.rate.is_none() || a.rate == keys.rate);
-            facts.in_rate = u32::try_from(self.actions.iter().filter(same).count()).unwrap_or(u32::MAX);
+            self.rated.until(at);
+            facts.in_rate = self.rated.of_key(keys.rate.as_deref());
             if let Some(held) = stopped(rate(Some(settings), keys.rate.as_deref(), &facts)) {
                 if settings.opens_breaker {
                     self.moves(breaker::State::Open, at);
@@ -80,23 +78,22 @@ impl<'r> Replay<'r> {
             }
         }
         if let (Some(settings), Some(key)) = (&guards.dedupe, &keys.dedupe) {
-            self.claims.insert(key.clone(), at + settings.window.to_delta());
+            self.claims.take(key, at + settings.window.to_delta());
         }
-        self.actions.push(Action { at, rate: keys.rate.clone(), breaker: keys.breaker.clone() });
+        self.rated.add(at, keys.rate.as_deref());
+        self.counted.add(at, keys.breaker.as_deref());
         Replayed::Acts
     }
 
     /// What nobody ran can neither fail nor succeed, so a probe counts as good and no run as failed.
-    fn breaker(&self, key: Option<&str>, at: Timestamp) -> breaker::Step {
-        let settings = self.rule.guards.breaker.as_ref();
+    fn breaker(&mut self, key: Option<&str>, at: Timestamp) -> breaker::Step {
+        let guards = Arc::clone(&self.guards);
+        let settings = guards.breaker.as_ref();
         let mut counts = Counts::default();
-        if let (Some(settings), breaker::State::Closed) = (settings, self.standing.state) {
-            let since = at - settings.window.to_delta();
-            let closed = |a: &&Action| self.standing.since.is_none_or(|closed| a.at >= closed);
-            let recent: Vec<&Action> = self.actions.iter().filter(|a| a.at > since).filter(closed).collect();
-            let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-            counts.in_all = count(recent.len());
-            counts.by_key = count(recent.iter().filter(|a| a.breaker.as_deref() == key).count());
+        if settings.is_some() && self.standing.state == breaker::State::Closed {
+            self.counted.until(at);
+            counts.in_all = self.counted.in_all();
+            counts.by_key = self.counted.of_key(key);
         }
         if settings.is_none() && self.standing.state == breaker::State::Closed {
             let result = GuardResult::new("breaker", true, "There is none.");
@@ -108,7 +105,84 @@ impl<'r> Replay<'r> {
     fn moves(&mut self, to: breaker::State, at: Timestamp) {
         if to != self.standing.state {
             self.standing = Standing { state: to, since: Some(at) };
+            if to == breaker::State::Closed {
+                // What happened before it was closed is what it opened for, and does not count twice.
+                self.counted.clear();
+            }
         }
+    }
+}
+
+/// The keys that are taken, and until when.
+#[derive(Debug, Default)]
+struct Claims {
+    until: HashMap<String, Timestamp>,
+    /// In the order in which they end: a rule has one window, and events come in the order of their time.
+    ends: VecDeque<(Timestamp, String)>,
+}
+
+impl Claims {
+    fn taken(&mut self, key: &str, at: Timestamp) -> bool {
+        while let Some((_, over)) = self.ends.pop_front_if(|(until, _)| *until <= at) {
+            if self.until.get(&over).is_some_and(|until| *until <= at) {
+                self.until.remove(&over);
+            }
+        }
+        self.until.contains_key(key)
+    }
+
+    fn take(&mut self, key: &str, until: Timestamp) {
+        self.until.insert(key.to_owned(), until);
+        self.ends.push_back((until, key.to_owned()));
+    }
+}
+
+/// What was done within a window, counted by key.
+#[derive(Debug)]
+struct Recent {
+    window: Seconds,
+    acts: VecDeque<(Timestamp, Option<String>)>,
+    by_key: HashMap<Option<String>, u32>,
+}
+
+impl Recent {
+    fn new(window: Seconds) -> Self {
+        Self { window, acts: VecDeque::new(), by_key: HashMap::new() }
+    }
+
+    /// Forgets what is older than the window at this time.
+    fn until(&mut self, at: Timestamp) {
+        let since = at - self.window.to_delta();
+        while let Some((_, key)) = self.acts.pop_front_if(|(then, _)| *then <= since) {
+            if let Some(count) = self.by_key.get_mut(&key) {
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.by_key.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, at: Timestamp, key: Option<&str>) {
+        // Where nobody counts, nothing is kept.
+        if self.window.get() > 0 {
+            let key = key.map(str::to_owned);
+            self.acts.push_back((at, key.clone()));
+            *self.by_key.entry(key).or_default() += 1;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.acts.clear();
+        self.by_key.clear();
+    }
+
+    fn in_all(&self) -> u32 {
+        u32::try_from(self.acts.len()).unwrap_or(u32::MAX)
+    }
+
+    fn of_key(&self, key: Option<&str>) -> u32 {
+        self.by_key.get(&key.map(str::to_owned)).copied().unwrap_or(0)
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod approvals;
 pub mod audit;
+pub mod backtests;
 pub mod events;
 pub mod exceptions;
 pub mod jobs;
@@ -78,8 +79,16 @@ pub const ROUTES: &[Route] = &[
         "POST",
         "/api/v1/rules/{project}/{name}/backtest",
         Guard::Needs(Permission::View, On::Rule),
-        to!(rules::backtest),
+        to!(backtests::ask),
     ),
+    api(
+        "GET",
+        "/api/v1/rules/{project}/{name}/backtests",
+        Guard::Needs(Permission::View, On::Rule),
+        to!(backtests::list),
+    ),
+    api("GET", "/api/v1/backtests/{id}", Guard::Needs(Permission::View, On::Rule), to!(backtests::show)),
+    api("POST", "/api/v1/backtests/{id}/cancel", Guard::Needs(Permission::Edit, On::Rule), to!(backtests::cancel)),
     api("GET", "/api/v1/audit", Guard::Needs(Permission::Administer, On::Project), to!(audit::list)),
     api("GET", "/api/v1/notices/undelivered", Guard::System(Permission::Administer), to!(notices::undelivered)),
     api("POST", "/api/v1/people/same-person", Guard::System(Permission::Administer), to!(people::set_person)),

@@ -183,6 +183,15 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "Backtest")),
             ..operation("backtestRule", "Hold a rule against stored events", (200, Some("BacktestReport")))
         },
+        ("GET", "/api/v1/rules/{project}/{name}/backtests") => {
+            operation("listBacktests", "The newest backtests of a rule", (200, Some("BacktestList")))
+        }
+        ("GET", "/api/v1/backtests/{id}") => {
+            operation("getBacktest", "A backtest as far as it is", (200, Some("BacktestReport")))
+        }
+        ("POST", "/api/v1/backtests/{id}/cancel") => {
+            operation("cancelBacktest", "Stop a backtest", (200, Some("BacktestReport")))
+        }
         ("GET", "/api/v1/audit") => Operation {
             query: &[
                 ("project", "of this project"),
@@ -315,10 +324,14 @@ pub(super) fn schemas() -> Value {
             "stored": flag() })),
         "Promotion": object(&["do", "digest"], json!({ "do": text(), "digest": text() })),
         "EnforcementMark": object(&["enforcement", "mark"], json!({ "enforcement": text(), "mark": text() })),
-        "Backtest": object(&[], json!({ "since": maybe_text(), "until": maybe_text(), "rule": maybe_text() })),
-        "BacktestReport": object(&["events", "matched", "acts", "held"], json!({
-            "events": whole(), "matched": whole(), "acts": whole(), "held": whole(), "also_then": whole(),
-            "only_now": whole(), "only_then": whole(), "more": flag(),
+        "Backtest": object(&[], json!({
+            "since": maybe_text(), "until": maybe_text(), "rule": maybe_text(), "revision": { "type": ["integer", "null"] },
+        })),
+        "BacktestReport": object(&["id", "project", "rule", "state", "looked_at", "total"], json!({
+            "id": text(), "project": text(), "rule": text(), "state": text(), "looked_at": whole(), "total": whole(),
+            "since": time(), "until": time(), "asked_by": text(), "asked_at": time(), "ended_at": maybe_text(),
+            "error": text(), "events": whole(), "matched": whole(), "acts": whole(), "held": whole(),
+            "also_then": whole(), "only_now": whole(), "only_then": whole(), "more": flag(),
             "items": { "type": "array", "items": { "type": "object" } } })),
         "AuditEntry": object(&["seq", "time", "actor", "action", "resource", "hash"], json!({
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
@@ -334,6 +347,7 @@ pub(super) fn schemas() -> Value {
             ("BreakGlassList", "BreakGlass"),
             ("DelegationList", "Delegation"),
             ("EventList", "Event"),
+            ("BacktestList", "BacktestReport"),
             ("RuleList", "Rule"),
             ("SourceList", "Source"),
             ("VerdictList", "Verdict"),

@@ -6,11 +6,10 @@ use serde_json::{Value, json};
 use super::wire;
 use crate::app::definitions::Kind;
 use crate::app::error::{AppError, AppResult};
-use crate::app::rules::{BacktestReport, EnforcementRecord, Mark, RuleDetail, RuleView, Switch, VerdictView};
+use crate::app::rules::{EnforcementRecord, Mark, RuleDetail, RuleView, Switch, VerdictView};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{EventId, ProjectName};
 use crate::domain::option::FieldError;
-use crate::domain::time::{Seconds, Timestamp};
 use crate::web::call::Call;
 use crate::web::error::Answer;
 
@@ -83,25 +82,6 @@ pub async fn mark(call: Call) -> Answer {
     Ok(HttpResponse::Ok().json(detail(&call.app.rule(actor, &project, &name).await?)))
 }
 
-/// `POST /rules/{project}/{name}/backtest`: `{since, rule?}`, where `since` is a duration or a time and `rule` a text
-/// that need not be saved.
-pub async fn backtest(call: Call) -> Answer {
-    let (project, name) = named(&call)?;
-    let body = wire::object(call.json()?, &["since", "until", "rule"])?;
-    let now = call.app.clock().now();
-    let since = match wire::text(&body, "since")? {
-        Some(text) => moment("since", &text, now)?,
-        None => now - chrono::TimeDelta::days(14),
-    };
-    let until = match wire::text(&body, "until")? {
-        Some(text) => moment("until", &text, now)?,
-        None => now + chrono::TimeDelta::seconds(1),
-    };
-    let text = wire::text(&body, "rule")?;
-    let report = call.app.backtest(call.actor()?, &project, Some(&name), text.as_deref(), since, until).await?;
-    Ok(HttpResponse::Ok().json(report_of(&report)))
-}
-
 /// `GET /events/{id}/verdicts`.
 pub async fn verdicts(call: Call) -> Answer {
     let id = EventId::parse(&call.part("id")).map_err(|_| AppError::not_found())?;
@@ -109,23 +89,13 @@ pub async fn verdicts(call: Call) -> Answer {
     Ok(HttpResponse::Ok().json(json!({ "items": items, "next": null })))
 }
 
-fn named(call: &Call) -> AppResult<(ProjectName, String)> {
+pub(super) fn named(call: &Call) -> AppResult<(ProjectName, String)> {
     Ok((call.name("project")?, call.part("name")))
 }
 
-fn wrong(field: &str, message: &str) -> AppError {
+pub(super) fn wrong(field: &str, message: &str) -> AppError {
     let (code, message) = (format!("bad_{field}"), message.to_owned());
     wire::fields(vec![FieldError { field: field.to_owned(), code, message }])
-}
-
-/// `14d` ago, or a time.
-fn moment(field: &str, text: &str, now: Timestamp) -> AppResult<Timestamp> {
-    if let Ok(at) = chrono::DateTime::parse_from_rfc3339(text) {
-        return Ok(at.to_utc());
-    }
-    let ago = Seconds::parse(text)
-        .map_err(|_| wrong(field, &format!("`{field}` has to be a time, or how long ago: 14d, 6h.")))?;
-    Ok(now - ago.to_delta())
 }
 
 fn rule(r: &RuleView) -> Value {
@@ -173,24 +143,5 @@ pub(super) fn verdict(view: &VerdictView) -> Value {
         "event": v.event_id, "rule": v.rule, "revision": v.revision, "mode": if v.live { "live" } else { "dry_run" },
         "outcome": v.outcome.as_str(), "detail": v.detail, "criteria": v.criteria, "guards": v.guards,
         "action": proposal, "run": v.run, "time": v.created_at, "stored": view.stored,
-    })
-}
-
-/// A report, for the API and the command line.
-#[must_use]
-pub fn report_of(report: &BacktestReport) -> Value {
-    let rows: Vec<Value> = report
-        .rows
-        .iter()
-        .map(|r| {
-            json!({
-                "event": r.event, "time": r.at, "now": r.now, "detail": r.detail, "then": r.then.map(|o| o.as_str()),
-            })
-        })
-        .collect();
-    json!({
-        "events": report.events, "matched": report.matched, "acts": report.acts, "held": report.held,
-        "also_then": report.also_then, "only_now": report.only_now, "only_then": report.only_then,
-        "more": report.more, "items": rows,
     })
 }

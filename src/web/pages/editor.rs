@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::backtest::{Tried, tried};
+use super::backtest::{self, Shown};
 use super::check::{self, Checked};
 use super::{diff, words};
 use crate::app::definitions::Kind;
@@ -44,7 +44,7 @@ struct Editor {
     looked: String,
     /// Whether such a definition can be held against stored events.
     is_rule: bool,
-    tried: Option<Tried>,
+    tried: Option<Shown>,
 }
 
 /// What is being edited.
@@ -71,7 +71,7 @@ struct Outcome {
     /// The change, once it was asked for.
     change: Option<Change>,
     looked: String,
-    tried: Option<Tried>,
+    tried: Option<Shown>,
 }
 
 /// What saving would change.
@@ -131,11 +131,9 @@ pub async fn submit(call: Call) -> Answer {
         return show(&call, &place, draft, Outcome { refusal, ..Outcome::default() }).await;
     }
     if text("do") == "backtest" && place.kind == Kind::Rule {
-        let now = call.app.clock().now();
-        let (since, until) = (now - chrono::TimeDelta::days(14), now + chrono::TimeDelta::seconds(1));
-        let source = Some(draft.source.as_str());
-        let report = call.app.backtest(actor, &place.project, None, source, since, until).await?;
-        let tried = Some(tried(&report, now));
+        let asked = backtest::asked(&call, Some(draft.source.clone()));
+        let view = call.app.ask_backtest(actor, &place.project, None, asked, backtest::PATIENCE).await?;
+        let tried = Some(backtest::shown(&call, &view));
         return show(&call, &place, draft, Outcome { tried, ..Outcome::default() }).await;
     }
     if text("do") != "save" || !seen {

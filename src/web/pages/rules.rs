@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
 
-use super::backtest::{Tried, tried};
+use super::backtest::{self, Listed};
 use super::verdict::{Verdict, verdict};
 use super::words;
 use crate::app::error::{AppError, AppResult, RefusalKind};
@@ -72,7 +72,7 @@ struct RulePage {
     would: Vec<Would>,
     may_edit: bool,
     may_promote: bool,
-    tried: Option<Tried>,
+    backtests: Vec<Listed>,
     message: Option<String>,
 }
 
@@ -84,7 +84,7 @@ pub async fn list(call: Call) -> Answer {
 
 /// `GET /rules/{project}/{name}`.
 pub async fn one(call: Call) -> Answer {
-    show(&call, None, None, StatusCode::OK).await
+    show(&call, None, StatusCode::OK).await
 }
 
 /// `POST /rules/{project}/{name}/promotion`.
@@ -109,16 +109,6 @@ pub async fn mark(call: Call) -> Answer {
     answer(&call, done).await
 }
 
-/// `POST /rules/{project}/{name}/backtest`: the rule against the stored events of two weeks.
-pub async fn backtest(call: Call) -> Answer {
-    let (project, name) = named(&call)?;
-    let now = call.app.clock().now();
-    let (since, until) = (now - chrono::TimeDelta::days(14), now + chrono::TimeDelta::seconds(1));
-    let report = call.app.backtest(call.actor()?, &project, Some(&name), None, since, until).await?;
-    let tried = tried(&report, now);
-    show(&call, Some(tried), None, StatusCode::OK).await
-}
-
 fn named(call: &Call) -> AppResult<(ProjectName, String)> {
     Ok((call.name("project")?, call.part("name")))
 }
@@ -130,7 +120,7 @@ async fn answer(call: &Call, done: AppResult<()>) -> Answer {
             Ok(see_other(&format!("/rules/{project}/{}", words::encoded(&name))))
         }
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
-            show(call, None, Some(refusal.message.clone()), status_of(&refusal)).await
+            show(call, Some(refusal.message.clone()), status_of(&refusal)).await
         }
         Err(error) => Err(error),
     }
@@ -158,15 +148,11 @@ fn mode_words(mode: &str) -> (&'static str, &'static str) {
     }
 }
 
-async fn show(
-    call: &Call,
-    tried: Option<Tried>,
-    message: Option<String>,
-    status: StatusCode,
-) -> AppResult<HttpResponse> {
+async fn show(call: &Call, message: Option<String>, status: StatusCode) -> AppResult<HttpResponse> {
     let (project, name) = named(call)?;
     let detail = call.app.rule(call.actor()?, &project, &name).await?;
-    let page = page(call, &detail, call.app.clock().now(), tried, message).await;
+    let backtests = backtest::listed(call, &project, &name).await?;
+    let page = page(call, &detail, call.app.clock().now(), backtests, message).await;
     Ok(render(status, &page))
 }
 
@@ -174,7 +160,7 @@ async fn page(
     call: &Call,
     detail: &RuleDetail,
     now: Timestamp,
-    tried: Option<Tried>,
+    backtests: Vec<Listed>,
     message: Option<String>,
 ) -> RulePage {
     let rule = &detail.stored.rule;
@@ -216,7 +202,7 @@ async fn page(
         would: detail.would.iter().map(|e| would(e, now)).collect(),
         may_edit: detail.may_edit,
         may_promote: detail.may_promote,
-        tried,
+        backtests,
         message,
         chrome: chrome::of(call, "/rules").await,
     }
