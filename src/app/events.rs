@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::App;
 use super::error::{AppError, AppResult, Refusal, RefusalKind};
+use super::hooks::shown_payload;
 use super::record::Source;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::event::{Event, EventVerdict, POSTED, is_event_type};
@@ -12,6 +13,11 @@ use crate::domain::option::FieldError;
 use crate::domain::time::Timestamp;
 use crate::store::events::{self, Stored};
 
+pub use crate::store::events::Tally;
+pub use crate::store::events::history::{Filter as EventFilter, Wanted as WantedOutcome};
+
+/// Lines of counts that are shown of a project.
+const TALLIES: u32 = 1_000;
 /// The longest key that tells two posts of one event.
 const LONGEST_KEY: usize = 500;
 
@@ -125,7 +131,8 @@ impl App {
         }
     }
 
-    /// A page of events of the projects whose events the actor may see, newest first.
+    /// A page of those events that the filter wants, of the projects whose events the actor may see, newest first. A rule
+    /// that they may not see looked at nothing.
     ///
     /// # Errors
     /// The database.
@@ -133,25 +140,103 @@ impl App {
         &self,
         actor: &Actor,
         project: Option<&ProjectName>,
-        source: Option<&str>,
+        filter: &EventFilter,
         after: Option<(Timestamp, EventId)>,
         limit: u32,
     ) -> AppResult<EventPage> {
-        let catalogue = self.catalogue().await?;
         let limit = limit.clamp(1, 199);
         let mut items: Vec<Event> = Vec::new();
-        for name in catalogue.projects.keys().filter(|n| project.is_none_or(|p| p == *n)) {
-            if self.authorize(actor, Permission::View, &Resource::Events { project: name.clone() }).is_err() {
-                continue;
-            }
-            let (name, source) = (name.clone(), source.map(str::to_owned));
+        for name in self.projects_of_events(actor, project, filter).await? {
+            let filter = filter.clone();
             // One more than a page, to know whether there is another.
-            items.extend(self.db.read(move |c| events::list(c, &name, source.as_deref(), after, limit + 1)).await?);
+            items.extend(self.db.read(move |c| events::list(c, &name, &filter, after, limit + 1)).await?);
         }
         items.sort_by_key(|e| std::cmp::Reverse((e.received_at, e.id)));
         let more = items.len() > limit as usize;
         items.truncate(limit as usize);
         let next = items.last().filter(|_| more).map(|e| (e.received_at, e.id));
         Ok(EventPage { items, next })
+    }
+
+    async fn projects_of_events(
+        &self,
+        actor: &Actor,
+        project: Option<&ProjectName>,
+        filter: &EventFilter,
+    ) -> AppResult<Vec<ProjectName>> {
+        let catalogue = self.catalogue().await?;
+        let sees = |resource: &Resource| self.authorize(actor, Permission::View, resource).is_ok();
+        let wanted = catalogue.projects.keys().filter(|name| project.is_none_or(|p| p == *name));
+        let seen = wanted.filter(|name| {
+            let rule = filter.rule.clone().map(|rule| Resource::Rule { project: (*name).clone(), name: rule });
+            sees(&Resource::Events { project: (*name).clone() }) && rule.is_none_or(|rule| sees(&rule))
+        });
+        Ok(seen.cloned().collect())
+    }
+
+    /// The projects that an export is of. Each of its pieces asks for all of them, so that a right that is lost on the way
+    /// breaks it off instead of leaving something out.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn begin_export(
+        &self,
+        actor: &Actor,
+        project: Option<&ProjectName>,
+        filter: &EventFilter,
+    ) -> AppResult<Vec<ProjectName>> {
+        self.projects_of_events(actor, project, filter).await
+    }
+
+    /// A piece of an export: as [`App::event_page`], with payloads, without what is secret by its name.
+    ///
+    /// # Errors
+    /// Not found where one of the projects may not be seen any more; the database.
+    pub async fn export_piece(
+        &self,
+        actor: &Actor,
+        projects: &[ProjectName],
+        filter: &EventFilter,
+        after: Option<(Timestamp, EventId)>,
+    ) -> AppResult<EventPage> {
+        let seen = self.projects_of_events(actor, None, filter).await?;
+        if !projects.iter().all(|name| seen.contains(name)) {
+            return Err(AppError::not_found());
+        }
+        let only = match projects {
+            [only] => Some(only),
+            _ => None,
+        };
+        let mut page = self.event_page(actor, only, filter, after, 199).await?;
+        page.items.retain(|e| projects.contains(&e.project));
+        for event in &mut page.items {
+            event.payload = shown_payload(&event.payload);
+        }
+        Ok(page)
+    }
+
+    /// How many events were removed because they had been kept long enough, by day; or how many verdicts of rules that the
+    /// actor may see.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn event_tallies(
+        &self,
+        actor: &Actor,
+        project: Option<&ProjectName>,
+        of_rules: bool,
+    ) -> AppResult<Vec<(ProjectName, Tally)>> {
+        let mut all = Vec::new();
+        for name in self.projects_of_events(actor, project, &EventFilter::default()).await? {
+            let wanted = name.clone();
+            let found = self.db.read(move |c| events::tallies(c, &wanted, of_rules, TALLIES)).await?;
+            let sees = |rule: &str| {
+                let rule = Resource::Rule { project: name.clone(), name: rule.to_owned() };
+                !of_rules || self.authorize(actor, Permission::View, &rule).is_ok()
+            };
+            all.extend(found.into_iter().filter(|t| sees(&t.rule)).map(|t| (name.clone(), t)));
+        }
+        all.sort_by(|(_, a), (_, b)| b.day.cmp(&a.day));
+        Ok(all)
     }
 }

@@ -31,6 +31,7 @@ pub use expand::Expanded;
 pub(super) use expand::read_body;
 use expand::{expand, meets};
 pub use replay::Replay;
+pub(super) use replay::shown_payload;
 
 impl App {
     /// What the sender of a refused delivery is told when it comes again: the same refusal, if it still is the reason;
@@ -190,18 +191,8 @@ impl App {
         source: Option<&str>,
         limit: u32,
     ) -> AppResult<Vec<Event>> {
-        let catalogue = self.catalogue().await?;
-        let mut out: Vec<Event> = Vec::new();
-        for name in catalogue.projects.keys().filter(|n| project.is_none_or(|p| p == *n)) {
-            if self.authorize(actor, Permission::View, &Resource::Events { project: name.clone() }).is_err() {
-                continue;
-            }
-            let (name, source) = (name.clone(), source.map(str::to_owned));
-            out.extend(self.db.read(move |c| events::list(c, &name, source.as_deref(), None, limit)).await?);
-        }
-        out.sort_by_key(|e| std::cmp::Reverse((e.received_at, e.id)));
-        out.truncate(limit as usize);
-        Ok(out)
+        let filter = events::history::Filter { source: source.map(str::to_owned), ..Default::default() };
+        Ok(self.event_page(actor, project, &filter, None, limit).await?.items)
     }
 
     /// One event with its headers, both without what is secret by its name.
@@ -210,7 +201,7 @@ impl App {
     /// Not found, also when it may not be seen.
     pub async fn event(&self, actor: &Actor, id: EventId) -> AppResult<(Event, BTreeMap<String, String>)> {
         let (mut event, headers) = self.stored_event(actor, id).await?;
-        event.payload = replay::shown_payload(&event.payload);
+        event.payload = shown_payload(&event.payload);
         Ok((event, headers))
     }
 }

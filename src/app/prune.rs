@@ -11,7 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
-use crate::store::rules::{backtests, enforcements, verdicts};
+use crate::store::rules::{backtests, enforcements};
 use crate::store::{
     blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses, sources,
 };
@@ -28,6 +28,8 @@ const PRESSES: TimeDelta = TimeDelta::hours(24);
 const BACKTESTS: TimeDelta = TimeDelta::days(30);
 /// Runs, and notices, that are removed in one transaction.
 const PIECE: u32 = 200;
+/// Events that are removed in one transaction.
+const EVENTS: u32 = 1_000;
 
 /// How much was removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +64,13 @@ impl App {
                     break;
                 }
             }
-            all.events += self.prune_events(project, before).await?;
+            loop {
+                let removed = self.prune_events(project, before).await?;
+                all.events += removed;
+                if removed < EVENTS as usize {
+                    break;
+                }
+            }
         }
         // A file or typed secret is of no use without its run; one that is kept for good keeps them all.
         let kept = catalogue.projects.values().map(|p| p.project.retention_days).collect::<Option<Vec<u32>>>();
@@ -114,8 +122,7 @@ impl App {
         let (recorder, project) = (self.recorder(), project.clone());
         self.db
             .write(move |c| {
-                let removed = events::prune(c, &permit, &project, before)?;
-                verdicts::prune(c, &permit, &project, before)?;
+                let removed = events::prune(c, &permit, &project, before, EVENTS)?;
                 enforcements::prune(c, &permit, &project, before)?;
                 if removed > 0 {
                     let detail = json!({ "events": removed, "before": before });

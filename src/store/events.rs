@@ -9,8 +9,12 @@ use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName, RunNumber};
 use crate::domain::time::Timestamp;
 
+pub mod history;
+mod tallies;
 mod unmatched;
 
+pub use history::list;
+pub use tallies::{Tally, prune, tallies};
 pub use unmatched::{any_unmatched, claim_unmatched, matched};
 
 use super::column::{Json, Stamp, event_verdict_word, json, stamp};
@@ -215,32 +219,6 @@ pub fn headers(c: &mut Conn, id: EventId) -> Result<BTreeMap<String, String>, St
     found.map(|json| json.0).ok_or_else(|| StoreError::not_found(format!("event {id}")))
 }
 
-/// Events of a project from the newest on, of one source or of all, after the last one of the page before.
-///
-/// # Errors
-/// Those of the database.
-pub fn list(
-    c: &mut Conn,
-    project: &ProjectName,
-    source: Option<&str>,
-    after: Option<(Timestamp, EventId)>,
-    wanted: u32,
-) -> Result<Vec<Event>, StoreError> {
-    let mut query = events::table.filter(events::project.eq(project.as_str())).into_boxed();
-    if let Some(source) = source {
-        query = query.filter(events::source.eq(source));
-    }
-    if let Some((at, id)) = after {
-        let at = stamp(at);
-        query = query
-            .filter(events::received_at.le(at))
-            .filter(events::received_at.lt(at).or(events::id.lt(id.to_string())));
-    }
-    let newest = query.order((events::received_at.desc(), events::id.desc()));
-    let rows: Vec<Row> = newest.limit(limit(wanted)).select(Row::as_select()).load(c)?;
-    Ok(rows.into_iter().map(Event::from).collect())
-}
-
 /// How many events of a type came in a time.
 ///
 /// # Errors
@@ -306,14 +284,4 @@ pub fn pending(c: &mut Conn, wanted: u32) -> Result<Vec<Event>, StoreError> {
         .select(Row::as_select())
         .load(c)?;
     Ok(rows.into_iter().map(Event::from).collect())
-}
-
-/// Removes events of a project from before a time; how many.
-///
-/// # Errors
-/// [`StoreError::PermitMismatch`] without a permit in the project; those of the database.
-pub fn prune(c: &mut Conn, permit: &Permit, project: &ProjectName, before: Timestamp) -> Result<usize, StoreError> {
-    permit::within(permit, project)?;
-    let old = events::table.filter(events::project.eq(project.as_str())).filter(events::received_at.lt(stamp(before)));
-    Ok(diesel::delete(old).execute(c)?)
 }

@@ -409,6 +409,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    event_tallies (project, day, source, event_type, rule, outcome) {
+        project -> Text,
+        day -> Text,
+        source -> Text,
+        event_type -> Text,
+        rule -> Text,
+        outcome -> Text,
+        count -> BigInt,
+    }
+}
+
+diesel::table! {
     backtests (id) {
         id -> Text,
         project -> Text,
@@ -585,6 +597,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     rule_claims,
     rule_states,
     backtests,
+    event_tallies,
     source_states,
     source_seen,
     idempotency,

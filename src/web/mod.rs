@@ -10,6 +10,8 @@ pub mod call;
 pub mod chrome;
 pub mod cookie;
 pub mod error;
+pub mod event_export;
+pub mod event_query;
 pub mod forgery;
 pub mod form;
 pub mod hooks;

@@ -51,12 +51,35 @@ pub(crate) fn send(
     first: &Arc<AtomicU64>,
     lasting: Duration,
 ) -> Measured {
+    sent(address, connections, request, status, first, (Instant::now() + lasting, u64::MAX))
+}
+
+/// The same until ids have gone up to `last`, however long that takes.
+pub(crate) fn send_until(
+    address: SocketAddr,
+    connections: usize,
+    request: &Request,
+    status: &'static str,
+    first: &Arc<AtomicU64>,
+    last: u64,
+) -> Measured {
+    let never = Instant::now() + Duration::from_secs(3_600);
+    sent(address, connections, request, status, first, (never, last))
+}
+
+fn sent(
+    address: SocketAddr,
+    connections: usize,
+    request: &Request,
+    status: &'static str,
+    first: &Arc<AtomicU64>,
+    end: (Instant, u64),
+) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
     let began = Instant::now();
-    let until = began + lasting;
     let times = runtime.block_on(async {
         let all: Vec<_> = (0..connections)
-            .map(|_| tokio::spawn(one_connection(address, request.clone(), status, Arc::clone(first), until)))
+            .map(|_| tokio::spawn(one_connection(address, request.clone(), status, Arc::clone(first), end)))
             .collect();
         let mut times = Vec::new();
         for one in all {
@@ -72,7 +95,7 @@ async fn one_connection(
     mut request: Request,
     status: &'static str,
     ids: Arc<AtomicU64>,
-    until: Instant,
+    (until, last): (Instant, u64),
 ) -> Vec<Duration> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
@@ -80,7 +103,13 @@ async fn one_connection(
     let mut times = Vec::new();
     let mut now = Instant::now();
     while now < until {
-        stream.write_all(request.number(ids.fetch_add(1, Ordering::Relaxed))).await.unwrap();
+        let id = ids.fetch_add(1, Ordering::Relaxed);
+        if id >= last {
+            // What was not sent is not counted.
+            ids.fetch_sub(1, Ordering::Relaxed);
+            break;
+        }
+        stream.write_all(request.number(id)).await.unwrap();
         let mut filled = 0;
         while !is_whole(&buffer[..filled]) {
             let read = stream.read(&mut buffer[filled..]).await.unwrap();

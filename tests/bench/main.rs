@@ -1,7 +1,7 @@
 //! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`, or only some parts of
 //! them: `cargo bench --bench figures -- fanout output`. The parts: `accept`, `warm`, `fanout`, `own` (`fanout` without the
 //! other programs), `many`, `output`, `supervisor`, `memory`,
-//! `rules`.
+//! `rules`, `events`, `backtest`.
 //!
 //! Nothing here asserts a time; tests assert behaviour. Everything stays on loopback and ends by itself.
 #![expect(
@@ -12,6 +12,7 @@
 )]
 
 mod api;
+mod events;
 mod fanout;
 mod fleet;
 mod http;
@@ -72,6 +73,13 @@ fn main() {
     }
     if wanted("rules") {
         rules::matched();
+    }
+    if wanted("events") {
+        events::started();
+        events::saturated();
+    }
+    if wanted("backtest") {
+        events::backtest();
     }
     if wanted("many") {
         fanout::many();

@@ -16,7 +16,7 @@ on_both_databases! {
     a_backtest_goes_on_where_its_server_is_gone_and_stops_when_it_is_told_to
 }
 
-fn system_permit(test: &TestApp) -> Permit {
+pub(crate) fn system_permit(test: &TestApp) -> Permit {
     test.app.authorize(&Actor::system(), Permission::Edit, &Resource::System).unwrap()
 }
 

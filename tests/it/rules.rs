@@ -61,12 +61,13 @@ pub(crate) fn rule(name: &str, more: &str) -> String {
     )
 }
 
-fn world(base: Base, files: &[(&str, &str)]) -> TestApp {
+pub(crate) fn world(base: Base, files: &[(&str, &str)]) -> TestApp {
     let test = TestApp::fake_on(base);
     let mut all = vec![("access.yaml", ACCESS), ("nodes.yaml", NODES), ("jobs/rotate.yaml", ROTATE)];
     all.extend(files);
     test.load("ops", &all);
-    for name in ["ann", "bob", "cleo", "vic"] {
+    // `una` may nothing.
+    for name in ["ann", "bob", "cleo", "vic", "una"] {
         test.person(name);
     }
     test

@@ -77,7 +77,7 @@ impl App {
 }
 
 /// A payload without the values of secret fields; as it came where there are none.
-pub(super) fn shown_payload(payload: &str) -> String {
+pub(in crate::app) fn shown_payload(payload: &str) -> String {
     if let Ok(mut value) = serde_json::from_str::<Value>(payload) {
         return if redact(&mut value) { value.to_string() } else { payload.to_owned() };
     }

@@ -172,14 +172,3 @@ pub fn count(c: &mut Conn, definition: &str, from_revision: i64) -> Result<i64, 
         .count()
         .get_result(c)?)
 }
-
-/// Removes the verdicts of a project from before a time.
-///
-/// # Errors
-/// [`StoreError::PermitMismatch`] without a permit in the project; those of the database.
-pub fn prune(c: &mut Conn, permit: &Permit, project: &ProjectName, before: Timestamp) -> Result<usize, StoreError> {
-    permit::within(permit, project)?;
-    let old =
-        verdicts::table.filter(verdicts::project.eq(project.as_str())).filter(verdicts::created_at.lt(stamp(before)));
-    Ok(diesel::delete(old).execute(c)?)
-}

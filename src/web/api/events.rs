@@ -5,30 +5,56 @@ use serde_json::{Value, json};
 
 use super::wire;
 use crate::app::error::{AppError, AppResult};
-use crate::app::events::PostedEvent;
+use crate::app::events::{PostedEvent, Tally};
 use crate::domain::event::Event;
 use crate::domain::ids::{EventId, ProjectName};
 use crate::domain::time::Timestamp;
 use crate::web::call::Call;
 use crate::web::error::Answer;
+use crate::web::event_query::{self, EventQuery};
 
-/// `GET /events?project&source&cursor&limit`.
+/// `GET /events?project&source&type&rule&outcome&since&until&cursor&limit`.
 pub async fn list(call: Call) -> Answer {
-    let project = call
-        .query("project")
-        .map(|p| ProjectName::parse(&p))
-        .transpose()
-        .map_err(|e| wire::bad_query(format!("{e}.")))?;
+    let EventQuery { project, filter } = event_query::read(&call)?;
     let limit = u32::try_from(wire::number(call.query("limit"), 50, 200)?).unwrap_or(50);
     let after = call.query("cursor").map(|c| cursor(&c)).transpose()?;
-    let source = call.query("source");
-    let page = call.app.event_page(call.actor()?, project.as_ref(), source.as_deref(), after, limit).await?;
+    let page = call.app.event_page(call.actor()?, project.as_ref(), &filter, after, limit).await?;
     let items: Vec<Value> = page.items.iter().map(event).collect();
-    let next = page.next.map(|(at, id)| format!("{}~{id}", at.timestamp_micros()));
-    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": next })))
+    Ok(HttpResponse::Ok().json(json!({ "items": items, "next": page.next.map(place) })))
 }
 
-fn cursor(text: &str) -> AppResult<(Timestamp, EventId)> {
+/// `GET /events/counts?project&of=events|rules`: how many were removed because they had been kept long enough, by day.
+pub async fn counts(call: Call) -> Answer {
+    let project = event_query::read(&call)?.project;
+    let of_rules = match call.query("of").as_deref() {
+        None | Some("events") => false,
+        Some("rules") => true,
+        Some(_) => return Err(wire::bad_query("`of` has to be events or rules.".to_owned())),
+    };
+    let found = call.app.event_tallies(call.actor()?, project.as_ref(), of_rules).await?;
+    let item = |(project, t): &(ProjectName, Tally)| {
+        let mut item = json!({
+            "project": project, "day": t.day, "source": t.source, "type": t.event_type, "outcome": t.outcome,
+            "count": t.count,
+        });
+        if let (true, Some(item)) = (of_rules, item.as_object_mut()) {
+            item.insert("rule".to_owned(), json!(t.rule));
+        }
+        item
+    };
+    Ok(HttpResponse::Ok().json(json!({ "items": found.iter().map(item).collect::<Vec<_>>(), "next": null })))
+}
+
+/// Where a list goes on, as one word.
+pub fn place((at, id): (Timestamp, EventId)) -> String {
+    format!("{}~{id}", at.timestamp_micros())
+}
+
+/// Reads such a word.
+///
+/// # Errors
+/// `bad_query`.
+pub fn cursor(text: &str) -> AppResult<(Timestamp, EventId)> {
     let read = || {
         let (at, id) = text.split_once('~')?;
         Some((chrono::DateTime::from_timestamp_micros(at.parse().ok()?)?, EventId::parse(id).ok()?))
@@ -81,7 +107,8 @@ fn of_webhook(e: &Event) -> Vec<Value> {
     name.map(verdict).into_iter().collect()
 }
 
-fn event(e: &Event) -> Value {
+/// An event, without its payload.
+pub fn event(e: &Event) -> Value {
     json!({
         "id": e.id, "project": e.project, "time": e.received_at, "source": e.source, "type": e.event_type,
         "dedupe_key": e.dedupe_key, "verdict": e.verdict, "detail": e.detail, "run": e.run, "depth": e.depth,

@@ -17,6 +17,7 @@ pub mod session;
 pub mod sources;
 pub mod wire;
 
+use super::event_export;
 use super::routes::{Guard, On, Route, api, to};
 use crate::domain::access::Permission;
 
@@ -55,6 +56,8 @@ pub const ROUTES: &[Route] = &[
     api("DELETE", "/api/v1/delegations/{id}", Guard::Needs(Permission::Edit, On::Account), to!(exceptions::end)),
     api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
     api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
+    api("GET", "/api/v1/events/export", Guard::SignedIn, to!(event_export::export)),
+    api("GET", "/api/v1/events/counts", Guard::SignedIn, to!(events::counts)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
     api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
     api("GET", "/api/v1/sources", Guard::SignedIn, to!(sources::list)),

@@ -21,6 +21,18 @@ pub(super) struct Body(pub(super) &'static str, pub(super) &'static str);
 
 const CURSOR: (&str, &str) = ("cursor", "`next` of the page before");
 const LIMIT: (&str, &str) = ("limit", "how many items, at most 200");
+/// Which events are wanted.
+const EVENTS: &[(&str, &str)] = &[
+    ("project", "of this project"),
+    ("source", "from this source: webhook:NAME, api"),
+    ("type", "of this type"),
+    ("rule", "that this rule looked at"),
+    ("outcome", "of which this was made; by the rule, where one is named"),
+    ("since", "from this time on, or so long ago: 14d"),
+    ("until", "before this time"),
+    CURSOR,
+    LIMIT,
+];
 const SINCE: (&str, &str) = ("since", "not before this time, RFC 3339");
 const JSON: &str = "application/json";
 
@@ -136,9 +148,16 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             ..operation("delegate", "Let somebody of the same role sign for the caller", (201, Some("Delegation")))
         },
         ("DELETE", "/api/v1/delegations/{id}") => operation("endDelegation", "End a delegation now", (204, None)),
-        ("GET", "/api/v1/events") => Operation {
-            query: &[("project", "of this project"), ("source", "from this source: webhook:NAME, api"), CURSOR, LIMIT],
-            ..operation("listEvents", "Events, newest first", (200, Some("EventList")))
+        ("GET", "/api/v1/events") => {
+            Operation { query: EVENTS, ..operation("listEvents", "Events, newest first", (200, Some("EventList"))) }
+        }
+        ("GET", "/api/v1/events/export") => Operation {
+            query: &[("format", "ndjson or csv")],
+            ..operation("exportEvents", "Events with payloads as a file; takes the filters of the list", (200, None))
+        },
+        ("GET", "/api/v1/events/counts") => Operation {
+            query: &[("project", "of this project"), ("of", "events or rules")],
+            ..operation("countEvents", "How many events were removed, by day", (200, Some("EventCountList")))
         },
         ("POST", "/api/v1/events") => Operation {
             request: Some(Body(JSON, "PostedEvent")),
@@ -324,6 +343,9 @@ pub(super) fn schemas() -> Value {
             "stored": flag() })),
         "Promotion": object(&["do", "digest"], json!({ "do": text(), "digest": text() })),
         "EnforcementMark": object(&["enforcement", "mark"], json!({ "enforcement": text(), "mark": text() })),
+        "EventCount": object(&["project", "day", "source", "type", "outcome", "count"], json!({
+            "project": text(), "day": text(), "source": text(), "type": text(), "rule": maybe_text(), "outcome": text(),
+            "count": whole() })),
         "Backtest": object(&[], json!({
             "since": maybe_text(), "until": maybe_text(), "rule": maybe_text(), "revision": { "type": ["integer", "null"] },
         })),
@@ -347,6 +369,7 @@ pub(super) fn schemas() -> Value {
             ("BreakGlassList", "BreakGlass"),
             ("DelegationList", "Delegation"),
             ("EventList", "Event"),
+            ("EventCountList", "EventCount"),
             ("BacktestList", "BacktestReport"),
             ("RuleList", "Rule"),
             ("SourceList", "Source"),

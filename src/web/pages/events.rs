@@ -3,16 +3,19 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::choice::{Choice, TIMES, choices};
 use super::verdict::{Verdict, verdict};
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::app::hooks::Replay;
 use crate::domain::event::{Event, EventVerdict};
-use crate::domain::ids::{EventId, ProjectName};
+use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
+use crate::web::api::events::{cursor, place};
 use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::{Answer, status_of};
+use crate::web::event_query::{self, EventQuery};
 use crate::web::page::{Chrome, Moment, render};
 
 /// An event in a table.
@@ -39,8 +42,24 @@ pub struct Row {
 #[template(path = "events.html")]
 struct Events {
     chrome: Chrome,
-    source: String,
+    f: Filters,
+    outcomes: Vec<Choice>,
+    projects: Vec<Choice>,
+    times: Vec<Choice>,
     rows: Vec<Row>,
+    older: Option<String>,
+    ndjson: String,
+    csv: String,
+    trouble: Option<String>,
+}
+
+struct Filters {
+    source: String,
+    kind: String,
+    rule: String,
+    any: bool,
+    /// Whether one of those is set that are used less often.
+    more: bool,
 }
 
 #[derive(Template)]
@@ -74,13 +93,43 @@ struct Replayed {
 
 /// `GET /events`.
 pub async fn list(call: Call) -> Answer {
-    let source = call.query("source").unwrap_or_default();
-    let project = call.query("project").and_then(|p| ProjectName::parse(&p).ok());
-    let wanted = Some(source.trim()).filter(|s| !s.is_empty());
-    let found = call.app.events(call.actor()?, project.as_ref(), wanted, 100).await?;
+    let text = |name: &str| call.query(name).map(|t| t.trim().to_owned()).unwrap_or_default();
+    let (project, since, outcome) = (text("project"), text("since"), text("outcome"));
+    let after = call.query("cursor").map(|c| cursor(&c)).transpose();
+    // What cannot be read matches nothing, rather than everything, and is said.
+    let (found, trouble) = match event_query::read(&call).and_then(|query| Ok((query, after?))) {
+        Ok((EventQuery { project, filter }, after)) => {
+            (Some(call.app.event_page(call.actor()?, project.as_ref(), &filter, after, 100).await?), None)
+        }
+        Err(AppError::Refused(refusal)) => (None, Some(refusal.message.clone())),
+        Err(fault) => return Err(fault),
+    };
+    let (items, next) = found.map(|p| (p.items, p.next)).unwrap_or_default();
     let now = call.app.clock().now();
-    let rows = found.iter().map(|e| row(e, now)).collect();
-    Ok(render(StatusCode::OK, &Events { rows, source, chrome: chrome::of(&call, "/events").await }))
+    let known: Vec<String> = call.app.projects(call.actor()?).await?.iter().map(ToString::to_string).collect();
+    let (source, kind, rule) = (text("source"), text("type"), text("rule"));
+    let more = !project.is_empty() || !since.is_empty();
+    let export = |format| event_query::address(&call, "/events/export", &["cursor"], &[("format", format)]);
+    let page = Events {
+        rows: items.iter().map(|e| row(e, now)).collect(),
+        older: next
+            .map(|next| event_query::address(&call, "/events", &["cursor"], &[("cursor", place(next).as_str())])),
+        outcomes: choices(event_query::OUTCOMES, &outcome),
+        projects: choices(known.iter().map(|p| (p.as_str(), p.as_str())), &project),
+        times: choices(TIMES, &since),
+        ndjson: export("ndjson"),
+        csv: export("csv"),
+        f: Filters {
+            any: more || [&source, &kind, &rule, &outcome].iter().any(|f| !f.is_empty()),
+            source,
+            kind,
+            rule,
+            more,
+        },
+        trouble,
+        chrome: chrome::of(&call, "/events").await,
+    };
+    Ok(render(StatusCode::OK, &page))
 }
 
 /// `GET /events/{id}`.

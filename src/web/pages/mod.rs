@@ -8,9 +8,11 @@ pub mod audit;
 pub mod backtest;
 pub mod break_glass;
 pub mod check;
+mod choice;
 pub mod delegations;
 pub mod diff;
 pub mod editor;
+pub mod event_counts;
 pub mod events;
 pub mod find;
 mod freezes;
@@ -45,6 +47,7 @@ pub mod verdict;
 pub mod webhooks;
 pub mod words;
 
+use super::event_export;
 use super::routes::{Guard, On, Route, page, to};
 use crate::domain::access::Permission;
 
@@ -82,6 +85,8 @@ pub const ROUTES: &[Route] = &[
     page("POST", "/approvals/{id}/again", Guard::Needs(Permission::Run, On::Job), to!(approval::again)),
     page("POST", "/approvals/{id}/decision", Guard::Needs(Permission::Approve, On::Job), to!(approval::decide)),
     page("GET", "/events", Guard::SignedIn, to!(events::list)),
+    page("GET", "/events/export", Guard::SignedIn, to!(event_export::export)),
+    page("GET", "/events/counts", Guard::SignedIn, to!(event_counts::page)),
     page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),
     page("POST", "/events/{id}/replay", Guard::Needs(Permission::View, On::Events), to!(events::replay)),
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),

@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::choice::{Choice, TIMES, choices};
 use super::{runs_table, words};
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{NodeName, OptionName, ProjectName, RunNumber};
@@ -23,12 +24,6 @@ struct Filters {
     more: bool,
 }
 
-struct Choice {
-    value: String,
-    label: String,
-    on: bool,
-}
-
 #[derive(Template)]
 #[template(path = "runs.html")]
 struct Runs {
@@ -42,10 +37,6 @@ struct Runs {
     table: Option<String>,
     older: Option<String>,
 }
-
-/// Times to choose among, as the address has them.
-const TIMES: [(&str, &str); 4] =
-    [("1h", "last hour"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days")];
 
 /// Ways in which a run is asked for.
 const ORIGINS: [(&str, &str); 6] = [
@@ -114,17 +105,6 @@ pub async fn page(call: Call) -> Answer {
         chrome: chrome::of(&call, "/runs").await,
     };
     Ok(render(StatusCode::OK, &page))
-}
-
-/// The choices; what the address has and none of them is stands there too, so that the form keeps it.
-fn choices<'a>(all: impl IntoIterator<Item = (&'a str, &'a str)>, chosen: &str) -> Vec<Choice> {
-    let choice =
-        |(value, label): (&str, &str)| Choice { value: value.to_owned(), label: label.to_owned(), on: value == chosen };
-    let mut out: Vec<Choice> = all.into_iter().map(choice).collect();
-    if !chosen.is_empty() && !out.iter().any(|c| c.on) {
-        out.push(choice((chosen, chosen)));
-    }
-    out
 }
 
 /// An option's value: `option=NAME=VALUE` as the form sends it, or `option.NAME=VALUE` as the API has it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use interlock::domain::access::{Permission, Principal, Resource};
 use interlock::domain::event::{Event, EventVerdict};
 use interlock::domain::ids::{EventId, RunNumber, WebhookName};
+use interlock::store::events::history::Filter;
 use interlock::store::events::{self, Stored};
 use interlock::store::idempotency::{self, Claim};
 use interlock::store::webhook_tokens;
@@ -95,7 +96,8 @@ async fn events_are_decided_listed_and_pruned() {
         for (source, expected) in [(None, vec![4, 3, 2, 1]), (Some("webhook:a"), vec![4, 2, 1])] {
             let (mut seen, mut after) = (Vec::new(), None);
             loop {
-                let page = db.read(move |c| events::list(c, &ops(), source, after, 1)).await.unwrap();
+                let filter = Filter { source: source.map(str::to_owned), ..Filter::default() };
+                let page = db.read(move |c| events::list(c, &ops(), &filter, after, 1)).await.unwrap();
                 let Some(last) = page.last() else { break };
                 after = Some((last.received_at, last.id));
                 seen.push(last.id);
@@ -103,7 +105,7 @@ async fn events_are_decided_listed_and_pruned() {
             let expected: Vec<EventId> = expected.into_iter().map(|n| EventId::new(uuid::Uuid::from_u128(n))).collect();
             assert_eq!(seen, expected, "{}", fresh.name);
         }
-        assert_eq!(db.write(|c| events::prune(c, &system(), &ops(), at(1))).await.unwrap(), 1);
+        assert_eq!(db.write(|c| events::prune(c, &system(), &ops(), at(1), 9)).await.unwrap(), 1);
     }
 }
 

@@ -13,6 +13,8 @@ use interlock::domain::ids::{ApprovalId, EventId, HostName, JobId, NodeName, Not
 use interlock::domain::notice::address::SlackAccount;
 use interlock::domain::run::State;
 use interlock::store::definitions::Kind;
+use interlock::store::events::history::{Filter, Wanted};
+use interlock::store::rules::backtests;
 use interlock::store::{
     Conn, StoreError, approval_timers, approvals, audit, definitions, events, host_keys, idempotency, notices,
     projects, runs, secrets, sessions, sign_in, tokens, users, webhook_tokens,
@@ -97,11 +99,21 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
         }
     }
     approval_timers::due(c, at(0), 9)?;
-    for source in [None, Some("api")] {
+    let some = || Some("api".to_owned());
+    for filter in [
+        Filter::default(),
+        Filter { source: some(), ..Filter::default() },
+        Filter { event_type: some(), ..Filter::default() },
+        Filter { rule: some(), since: Some(at(0)), ..Filter::default() },
+        Filter { rule: some(), outcome: Wanted::parse("held", true), ..Filter::default() },
+    ] {
         for after in [None, Some((at(0), EventId::new(id)))] {
-            events::list(c, &ops(), source, after, 9)?;
+            events::list(c, &ops(), &filter, after, 9)?;
         }
     }
+    events::tallies(c, &ops(), true, 9)?;
+    backtests::of_rule(c, &ops(), "r", 9)?;
+    backtests::forsaken(c, at(0), at(0))?;
     events::pending(c, 9)?;
     notices::due(c, at(0), 9)?;
     notices::due_deliveries(c, at(0), 9)?;
