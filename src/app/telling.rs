@@ -54,6 +54,8 @@ pub(super) fn tell_of(
         kind: what.0,
         approval: about.and_then(|(id, _)| id),
         run: about.map(|(_, run)| run),
+        rule: None,
+        event: None,
         audience: what.1,
         actor: actor.cloned(),
         words: words.into(),

@@ -53,13 +53,15 @@ pub const MAIL: &str = "mail";
 pub struct Notify {
     /// Channels that hear of approval requests and what becomes of them; [`MAIL`] is mail to each person whom it is for.
     pub approvals: Vec<String>,
+    /// Channels that hear of rules which name none themselves; [`MAIL`] is mail to each person who may promote the rule.
+    pub rules: Vec<String>,
     /// Whether requests in Slack have a button that approves.
     pub slack_buttons: bool,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { approvals: vec![MAIL.to_owned()], slack_buttons: false }
+        Self { approvals: vec![MAIL.to_owned()], rules: vec![MAIL.to_owned()], slack_buttons: false }
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) fn body(message: &Message, at: Timestamp) -> String {
             "project": about.project,
             "job": about.job,
             "run": about.run,
+            "rule": about.rule,
+            "more": about.more,
             "state": about.state,
             "requester": about.requester,
             "reason": about.reason,

@@ -152,7 +152,10 @@ fn verify_kind(kind: &VerifyKind) -> Value {
 /// Named only where it is not as usual, so that the digests of all projects from before it existed still hold.
 fn with_notify(notify: &Notify, mut value: Value) -> Value {
     if let (false, Some(fields)) = (*notify == Notify::default(), value.as_object_mut()) {
-        let told = json!({"approvals": notify.approvals, "slack_buttons": notify.slack_buttons});
+        let mut told = json!({"approvals": notify.approvals, "slack_buttons": notify.slack_buttons});
+        if let Some(told) = told.as_object_mut().filter(|_| notify.rules != Notify::default().rules) {
+            told.insert("rules".to_owned(), json!(notify.rules));
+        }
         fields.insert("notify".to_owned(), told);
     }
     value

@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::canonical::Canonical;
 use crate::domain::expression::Text;
-use crate::domain::guard::Guards;
+use crate::domain::guard::{ConfidenceFloor, Guards};
+use crate::domain::notice::Audience;
 use crate::domain::rule::conditions::Conditions;
 use crate::domain::rule::{Action, Parameter, Rule};
 
@@ -50,12 +51,27 @@ fn action(action: &Action) -> Value {
     }
 }
 
+/// The channel is named only where there is one, so that the digests of all rules from before it existed still hold.
+fn confidence(floor: &ConfidenceFloor) -> Value {
+    let mut value = json!({ "field": floor.field, "at_least": floor.at_least, "below": floor.below.as_str() });
+    if let (Some(channel), Some(fields)) = (&floor.notify, value.as_object_mut()) {
+        fields.insert("notify".to_owned(), json!(channel));
+    }
+    value
+}
+
+/// A channel by its name, as ever; anybody else as an audience is written.
+fn escalate(to: &Audience) -> String {
+    match to {
+        Audience::Channel(name) => name.clone(),
+        other => other.to_string(),
+    }
+}
+
 fn guards(guards: &Guards) -> Value {
     json!({
         "environments": guards.environments,
-        "confidence": guards.confidence.as_ref().map(|c| json!({
-            "field": c.field, "at_least": c.at_least, "below": c.below.as_str(),
-        })),
+        "confidence": guards.confidence.as_ref().map(confidence),
         "strict": guards.strict,
         "dedupe": guards.dedupe.as_ref().map(|d| json!({"key": d.key.source(), "window": d.window})),
         "rate": guards.rate.as_ref().map(|r| json!({
@@ -65,7 +81,7 @@ fn guards(guards: &Guards) -> Value {
         "breaker": guards.breaker.as_ref().map(|b| json!({
             "count": b.count, "count_by_key": b.count_by_key, "by": b.by.as_ref().map(Text::source),
             "failures_percent": b.failures_percent, "window": b.window, "cool_down": b.cool_down,
-            "escalate": b.escalate, "demote": b.demote,
+            "escalate": b.escalate.as_ref().map(escalate), "demote": b.demote,
         })),
         "maintenance": guards.maintenance.iter().map(|m| json!({
             "days": m.days.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -505,6 +505,10 @@ diesel::table! {
         next_at -> Timestamp,
         error -> Text,
         created_at -> Timestamp,
+        rule -> Nullable<Text>,
+        event -> Nullable<Text>,
+        more -> Integer,
+        gather_until -> Nullable<Timestamp>,
     }
 }
 

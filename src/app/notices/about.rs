@@ -31,17 +31,20 @@ impl App {
             let each = missing(&r.record.need, &r.request.signatures);
             each.into_iter().map(|m| format!("{} × {}", m.count, m.role)).collect::<Vec<_>>().join(", ")
         });
-        let place = match (notice.approval, notice.run) {
+        let place = match (notice.approval, notice.run, &notice.rule) {
             _ if notice.kind == NoticeKind::ReviewOverdue => "/break-glass".to_owned(),
-            (Some(id), _) => format!("/approvals/{id}"),
-            (None, Some(number)) => format!("/runs/{number}"),
-            (None, None) => "/".to_owned(),
+            (Some(id), ..) => format!("/approvals/{id}"),
+            (None, Some(number), _) => format!("/runs/{number}"),
+            (None, None, Some(rule)) => rule_place(notice, rule),
+            (None, None, None) => "/".to_owned(),
         };
         Ok(About {
             kind: notice.kind,
             project: notice.project.to_string(),
             job: run.map(|r| r.job_path.to_string()),
             run: notice.run.or(run.map(|r| r.number)),
+            rule: notice.rule.clone(),
+            more: u32::try_from(notice.more).unwrap_or(0),
             state,
             requester: requester.map(|r| r.short().to_owned()),
             reason: run.map(|r| r.reason.clone()).unwrap_or_default(),
@@ -58,5 +61,14 @@ impl App {
             words: notice.words.clone(),
             link: format!("{}{place}", self.settings.public_url),
         })
+    }
+}
+
+/// The page of the event where it is one, of the rule where they are several or none.
+fn rule_place(notice: &NoticeRecord, rule: &str) -> String {
+    match notice.event {
+        Some(event) if notice.more == 0 && notice.kind == NoticeKind::RuleTold => format!("/events/{event}"),
+        // The name of a rule has nothing in it that an address writes otherwise.
+        _ => format!("/rules/{}/{rule}", notice.project),
     }
 }

@@ -106,9 +106,12 @@ impl App {
             | NoticeKind::ApprovalVoid
             | NoticeKind::BreakGlass
             | NoticeKind::ReviewOverdue => notify.approvals,
-            NoticeKind::Delegated | NoticeKind::RunEnded | NoticeKind::RuleEscalated | NoticeKind::General => {
-                Notify::default().approvals
-            }
+            // A rule that names a channel is heard there and nowhere else.
+            NoticeKind::RuleTold if !notice.audience.contains(&Audience::Keepers) => Vec::new(),
+            NoticeKind::RuleTold | NoticeKind::RuleDemoted => notify.rules,
+            // Those who can do something about it hear of it in any case.
+            NoticeKind::RuleEscalated => [MAIL.to_owned()].into_iter().chain(notify.rules).collect(),
+            NoticeKind::Delegated | NoticeKind::RunEnded | NoticeKind::General => Notify::default().approvals,
         }
     }
 }

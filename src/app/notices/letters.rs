@@ -87,6 +87,9 @@ impl App {
             if asked && self.signers_among(vec![user.clone()], &matter).await?.is_empty() {
                 return keep(unneeded("they cannot sign it any more"));
             }
+            if notice.rule.is_some() && !self.may_hear(&user, &notice, &matter) {
+                return keep(unneeded("they may not see it any more"));
+            }
             match user.email {
                 Some(address) => Destination::Mail(vec![address]),
                 None => return keep(Outcome::Never(format!("{} has no mail address", user.name))),

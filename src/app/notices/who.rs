@@ -8,7 +8,7 @@ use crate::app::catalogue::Catalogue;
 use crate::app::error::AppResult;
 use crate::app::planning::{job_of, person};
 use crate::app::signers::{Weighed, actor_of, signer, weigh};
-use crate::domain::access::{Permission, Principal};
+use crate::domain::access::{Permission, Principal, Resource};
 use crate::domain::approval::helps;
 use crate::domain::ids::UserName;
 use crate::domain::notice::{Audience, NoticeKind};
@@ -53,6 +53,11 @@ impl Matter {
     pub(super) fn wants_review(&self) -> bool {
         self.glass.as_ref().is_some_and(|g| g.reviewed_at.is_none())
     }
+}
+
+/// The rule that a notice is about.
+fn rule_of(notice: &NoticeRecord) -> Option<Resource> {
+    notice.rule.clone().map(|name| Resource::Rule { project: notice.project.clone(), name })
 }
 
 fn found<T>(result: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
@@ -126,7 +131,16 @@ impl App {
         Ok(self.db.read(look).await?)
     }
 
-    /// The people whom a notice is for. Whoever did it knows already; whoever may not see the job is not told.
+    /// Whether somebody may see what a notice is about: the job of its run; the rule, and the events of which it tells.
+    pub(super) fn may_hear(&self, user: &UserRecord, notice: &NoticeRecord, matter: &Matter) -> bool {
+        let actor = actor_of(user.clone(), self.clock.now());
+        let sees = |resource: &Resource| self.authorize(&actor, Permission::View, resource).is_ok();
+        let run = matter.run.as_ref().is_none_or(|r| sees(&job_of(&r.project, &r.job_path, r.environment.as_ref())));
+        let event = notice.event.is_none() || sees(&Resource::Events { project: notice.project.clone() });
+        run && event && rule_of(notice).is_none_or(|rule| sees(&rule))
+    }
+
+    /// The people whom a notice is for. Whoever did it knows already; whoever may not see what it is about is not told.
     pub(super) async fn recipients(&self, notice: &NoticeRecord, matter: &Matter) -> AppResult<BTreeSet<UserName>> {
         let everybody = self.everybody().await?;
         let asks = notice.audience.contains(&Audience::Signers);
@@ -141,15 +155,12 @@ impl App {
                 || (asks && signers.iter().any(|s| s.name == user.name))
                 || notice.audience.iter().any(|a| self.is_meant(user, a, notice, matter))
         };
-        let sees = |user: &UserRecord| match &matter.run {
-            Some(run) => {
-                let resource = job_of(&run.project, &run.job_path, run.environment.as_ref());
-                self.authorize(&actor_of(user.clone(), self.clock.now()), Permission::View, &resource).is_ok()
-            }
-            None => true,
-        };
         let did_it = |user: &UserRecord| notice.actor.as_ref() == Some(&Principal::User(user.name.clone()));
-        Ok(everybody.into_iter().filter(|u| !did_it(u) && wanted(u) && sees(u)).map(|u| u.name).collect())
+        Ok(everybody
+            .into_iter()
+            .filter(|u| !did_it(u) && wanted(u) && self.may_hear(u, notice, matter))
+            .map(|u| u.name)
+            .collect())
     }
 
     fn is_meant(&self, user: &UserRecord, audience: &Audience, notice: &NoticeRecord, matter: &Matter) -> bool {
@@ -160,6 +171,10 @@ impl App {
                 asked.or(matter.run.as_ref().map(|r| &r.requester)).and_then(person).as_ref() == Some(&user.name)
             }
             Audience::Members => !roles().is_empty(),
+            Audience::Keepers => rule_of(notice).is_some_and(|rule| {
+                let actor = actor_of(user.clone(), self.clock.now());
+                self.authorize(&actor, Permission::Promote, &rule).is_ok()
+            }),
             Audience::Role(role) => roles().contains(role),
             Audience::User(name) => user.name == *name,
             // Signers are looked for among everybody at once.

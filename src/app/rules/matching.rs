@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::Value;
 
 use super::enforcing::{Enforcing, Found, Stopped};
+use super::tell::Telling;
 use super::verdict::{summary, verdict_of};
 use crate::app::App;
 use crate::app::catalogue::{ProjectState, StoredRule};
@@ -201,34 +202,46 @@ impl App {
         let nodes: Vec<String> = prepared.plan.nodes.iter().map(|n| n.name.to_string()).collect();
         let after = if signed { ", after a signature" } else { "" };
         let detail = format!("Would ask for a run of {} on {}{after}.", job.job.path, nodes.join(", "));
-        self.store_without_run(enforcing, nodes.len(), signed, Outcome::Would, detail).await
+        self.store_without_run(enforcing, (nodes.len(), signed), Outcome::Would, detail, None).await
     }
 
     /// Tells people, or does nothing.
     async fn do_without_run(&self, enforcing: &Arc<Enforcing>, judgement: &Judgement) -> AppResult<VerdictRecord> {
-        let proposal = enforcing.verdict.proposal.clone();
-        let channel = proposal.filter(|p| p.action == "notify").map(|p| p.target);
-        let (outcome, detail) = match (&judgement.decision, channel) {
-            (Decision::NotifyOnly(why), _) => (Outcome::Notified, why.clone()),
-            (_, Some(channel)) => (Outcome::Notified, format!("Noted for the channel {channel}.")),
+        // As it is kept, without what is secret by its name.
+        let proposal = enforcing.verdict.proposal.as_ref();
+        let telling = match &judgement.decision {
+            Decision::NotifyOnly(why) => Some(Telling::of_doubt(&enforcing.rule, proposal, why)),
+            _ => proposal.and_then(Telling::of_action),
+        };
+        let live = enforcing.new.live;
+        let verb = if live { "Told" } else { "Would tell" };
+        let (outcome, detail) = match (&judgement.decision, &telling) {
+            (Decision::NotifyOnly(why), Some(telling)) => {
+                (Outcome::Notified, format!("{why} {verb} {}.", telling.whom()))
+            }
+            (_, Some(telling)) => (Outcome::Notified, format!("{verb} {}.", telling.whom())),
             (_, None) => (Outcome::Nothing, "The rule's action is to do nothing.".to_owned()),
         };
-        let outcome = if enforcing.new.live { outcome } else { Outcome::Would };
-        self.store_without_run(enforcing, 0, false, outcome, detail).await
+        let outcome = if live { outcome } else { Outcome::Would };
+        self.store_without_run(enforcing, (0, false), outcome, detail, telling.filter(|_| live)).await
     }
 
     async fn store_without_run(
         &self,
         enforcing: &Arc<Enforcing>,
-        nodes: usize,
-        signed: bool,
+        (nodes, signed): (usize, bool),
         outcome: Outcome,
         detail: String,
+        telling: Option<Telling>,
     ) -> AppResult<VerdictRecord> {
         let (enforcing, told) = (Arc::clone(enforcing), detail.clone());
         let kept = Arc::clone(&enforcing);
         let write = move |c: &mut crate::store::Conn| {
             enforcing.begin(c, nodes, signed)?;
+            if let Some(telling) = &telling {
+                let new = &enforcing.new;
+                telling.write(c, &enforcing.permit, &enforcing.text, Some(new.event_id), None, new.created_at)?;
+            }
             enforcing.conclude(c, outcome, &detail, None)
         };
         self.db.write::<_, AppError, _>(write).await?;

@@ -5,6 +5,7 @@ pub(super) mod ended;
 pub(super) mod enforcing;
 mod matching;
 mod promote;
+mod tell;
 mod trip;
 mod verdict;
 mod view;

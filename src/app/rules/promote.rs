@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::matching::text_of;
+use super::tell::Telling;
 use crate::app::App;
 use crate::app::catalogue::StoredRule;
 use crate::app::error::{AppError, AppResult};
@@ -113,7 +114,12 @@ impl App {
                         states::set_live(c, &permit, &text, Some(revision), now)?;
                         states::set_breaker(c, &permit, &text, breaker::State::Closed, "", None, now)?;
                     }
-                    Switch::Back => states::set_live(c, &permit, &text, None, now)?,
+                    Switch::Back => {
+                        if states::is_live(c, &text, &state)? {
+                            Telling::of_demotion().write(c, &permit, &text, None, Some(&actor.principal), now)?;
+                        }
+                        states::set_live(c, &permit, &text, None, now)?;
+                    }
                     Switch::CloseBreaker => {
                         states::set_breaker(c, &permit, &text, breaker::State::Closed, "", None, now)?;
                     }

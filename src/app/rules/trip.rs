@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::enforcing::Enforcing;
+use super::tell::Telling;
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::app::record::act;
@@ -35,9 +36,15 @@ impl App {
                     states::set_live(c, permit, text, None, now)?;
                 }
                 let again = !step.opened;
+                // People are called once: a probe that failed is on the record, and the same people know already. What is
+                // only thought of in dry run calls nobody.
+                if !again && enforcing.new.live {
+                    let telling = Telling::of_breaker(&enforcing.rule, &step.result.detail, demoted);
+                    telling.write(c, permit, text, Some(enforcing.new.event_id), None, now)?;
+                }
                 let detail = json!({
                     "why": step.result.detail, "event": enforcing.new.event_id, "live": enforcing.new.live,
-                    "escalated_to": settings.and_then(|s| s.escalate.as_ref()).filter(|_| !again),
+                    "escalated_to": settings.and_then(|s| s.escalate.as_ref()).filter(|_| !again && enforcing.new.live),
                     "demoted": demoted, "digest": text.digest,
                 });
                 let action = if again { "rule.breaker_reopened" } else { "rule.breaker_opened" };

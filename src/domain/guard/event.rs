@@ -148,7 +148,12 @@ mod tests {
 
     #[test]
     fn a_confidence_that_is_no_confidence_is_none() {
-        let floor = ConfidenceFloor { field: "trigger.ai_confidence".to_owned(), at_least: 0.9, below: Below::Notify };
+        let floor = ConfidenceFloor {
+            field: "trigger.ai_confidence".to_owned(),
+            at_least: 0.9,
+            below: Below::Notify,
+            notify: None,
+        };
         let sure = |value: Value| confidence(Some(&floor), &json!({"trigger": {"ai_confidence": value}})).1;
         for good in [json!(0.9), json!(1), json!(0.95)] {
             assert_eq!(sure(good), Sureness::Enough);

@@ -2,6 +2,7 @@
 
 use crate::domain::expression::Text;
 use crate::domain::ids::Environment;
+use crate::domain::notice::Audience;
 use crate::domain::time::Seconds;
 
 /// Everything that may hold a rule back.
@@ -34,6 +35,8 @@ pub struct ConfidenceFloor {
     pub at_least: f64,
     /// What happens below it.
     pub below: Below,
+    /// The channel that is told below it; whoever the project names for its rules without one.
+    pub notify: Option<String>,
 }
 
 /// What happens to an event whose label is not sure enough.
@@ -96,8 +99,8 @@ pub struct Breaker {
     pub window: Seconds,
     /// How long it stays open before a single probe; `None` until somebody closes it.
     pub cool_down: Option<Seconds>,
-    /// The channel that is told once when it opens.
-    pub escalate: Option<String>,
+    /// The channel, or the role of the project, that is told once when it opens.
+    pub escalate: Option<Audience>,
     /// Whether the rule goes back to dry run when it opens.
     pub demote: bool,
 }

@@ -16,6 +16,10 @@ pub struct About {
     pub job: Option<String>,
     /// The run.
     pub run: Option<RunNumber>,
+    /// The rule.
+    pub rule: Option<String>,
+    /// How many more events of the rule it stands for.
+    pub more: u32,
     /// The state of the request, or of the run where it needed none.
     pub state: Option<&'static str>,
     /// Who asked for the run.
@@ -69,6 +73,8 @@ pub fn compose(about: About) -> Message {
         (None, None) => String::new(),
     };
     let actor = about.actor.as_deref().map(|a| one_line(a, 100));
+    let rule = format!("the rule {}", about.rule.as_deref().map(|r| one_line(r, 128)).unwrap_or_default());
+    let more = if about.more > 0 { format!(" and {} more", about.more) } else { String::new() };
     let state = about.state.unwrap_or("decided");
     let by = actor.as_ref().map(|a| format!(" by {a}")).unwrap_or_default();
     let happened = match about.kind {
@@ -83,7 +89,9 @@ pub fn compose(about: About) -> Message {
         NoticeKind::ReviewOverdue => format!("nobody has reviewed {what} in time, which ran without signatures"),
         NoticeKind::Delegated => format!("a signature was delegated{by}"),
         NoticeKind::RunEnded => format!("{what} is {state}"),
-        NoticeKind::RuleEscalated => "a rule asks for a person".to_owned(),
+        NoticeKind::RuleTold => format!("{rule}: {}{more}", one_line(&about.words, 120)),
+        NoticeKind::RuleEscalated => format!("{rule} has stopped itself: its breaker opened"),
+        NoticeKind::RuleDemoted => format!("{rule} is back in dry run{by}"),
         NoticeKind::General => one_line(&about.words, 120),
     };
     let subject = one_line(&format!("[{}] {happened}", about.project), 200);
@@ -95,12 +103,14 @@ pub fn compose(about: About) -> Message {
     };
     line("What", what);
     line("Project", one_line(&about.project, 100));
+    line("Rule", about.rule.as_deref().map(|r| one_line(r, 128)).unwrap_or_default());
     line("Environment", about.environment.as_deref().map(|e| one_line(e, 100)).unwrap_or_default());
     line("Nodes", if about.run.is_some() { about.nodes.to_string() } else { String::new() });
     line("Asked by", about.requester.as_deref().map(|r| one_line(r, 100)).unwrap_or_default());
     line("Why", one_line(&about.reason, LONGEST));
     line("By", actor.unwrap_or_default());
     line("In words", one_line(&about.words, LONGEST));
+    line("And more", if about.more > 0 { format!("{} more events of this rule", about.more) } else { String::new() });
     line("Missing", about.missing.clone());
     line("Can sign now", about.signers.iter().map(|s| one_line(s, 100)).collect::<Vec<_>>().join(", "));
     line("Plan", about.digest.clone().unwrap_or_default());
@@ -135,6 +145,8 @@ mod tests {
             project: "ops".to_owned(),
             job: Some("web/restart\r\nBcc: evil@example.com".to_owned()),
             run: Some(RunNumber::new(12)),
+            rule: Some("disk\nfull".to_owned()),
+            more: 37,
             state: Some("rejected"),
             requester: Some("alice".to_owned()),
             reason: "first\nPlan: 0000\u{202e}\u{2028}last".to_owned(),
@@ -165,6 +177,15 @@ mod tests {
         }
         let decided = compose(about(NoticeKind::ApprovalDecided));
         assert_eq!(decided.subject, "[ops] #12 web/restart Bcc: evil@example.com was rejected by maria");
+    }
+
+    #[test]
+    fn what_a_rule_tells_says_how_much_it_stands_for() {
+        let told = About { words: "Disk is full\non web1".to_owned(), ..about(NoticeKind::RuleTold) };
+        assert_eq!(compose(told.clone()).subject, "[ops] the rule disk full: Disk is full on web1 and 37 more");
+        let alone = compose(About { more: 0, ..told });
+        assert_eq!(alone.subject, "[ops] the rule disk full: Disk is full on web1");
+        assert!(!alone.lines.iter().any(|(name, _)| *name == "And more"), "{:?}", alone.lines);
     }
 
     #[test]

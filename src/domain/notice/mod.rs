@@ -40,8 +40,12 @@ words! {
         Delegated => "delegated",
         /// A run has ended.
         RunEnded => "run_ended",
-        /// A rule asks for a person.
+        /// A rule tells people of an event.
+        RuleTold => "rule_told",
+        /// A rule stopped itself and asks for a person.
         RuleEscalated => "rule_escalated",
+        /// A rule is back in dry run.
+        RuleDemoted => "rule_demoted",
         /// Anything else, in words.
         General => "general",
     }
@@ -55,7 +59,7 @@ impl NoticeKind {
     }
 }
 
-/// Who is to hear of it. Written `signers`, `reviewers`, `requester`, `members`, `role:NAME`, `user:NAME`, `channel:NAME`.
+/// Who is to hear of it. Written `signers`, `reviewers`, `requester`, `members`, `keepers`, `role:NAME`, `user:NAME`, `channel:NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Audience {
     /// Whoever can sign the request at the time of sending.
@@ -66,6 +70,8 @@ pub enum Audience {
     Requester,
     /// Everybody who holds a role of the project.
     Members,
+    /// Whoever may promote the rule at the time of sending.
+    Keepers,
     /// Whoever holds this role of the project.
     Role(RoleName),
     /// One person.
@@ -87,6 +93,7 @@ impl Audience {
                 "reviewers" => Some(Self::Reviewers),
                 "requester" => Some(Self::Requester),
                 "members" => Some(Self::Members),
+                "keepers" => Some(Self::Keepers),
                 _ => None,
             },
             Some(_) => None,
@@ -101,6 +108,7 @@ impl fmt::Display for Audience {
             Self::Reviewers => f.write_str("reviewers"),
             Self::Requester => f.write_str("requester"),
             Self::Members => f.write_str("members"),
+            Self::Keepers => f.write_str("keepers"),
             Self::Role(name) => write!(f, "role:{name}"),
             Self::User(name) => write!(f, "user:{name}"),
             Self::Channel(name) => write!(f, "channel:{name}"),
@@ -127,7 +135,16 @@ mod tests {
 
     #[test]
     fn audiences_are_read_as_they_are_written() {
-        let all = ["signers", "reviewers", "requester", "members", "role:dba", "user:maria", "channel:oncall-chat"];
+        let all = [
+            "signers",
+            "reviewers",
+            "requester",
+            "members",
+            "keepers",
+            "role:dba",
+            "user:maria",
+            "channel:oncall-chat",
+        ];
         for text in all {
             assert_eq!(Audience::parse(text).unwrap().to_string(), text);
         }

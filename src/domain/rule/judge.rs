@@ -12,6 +12,7 @@ use crate::domain::expression::{Text, TextError};
 use crate::domain::guard::{GuardResult, Sureness, confidence, depth, first_failed, maintenance, strict};
 use crate::domain::option::{RawValue, RawValues};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook::redact::redact;
 
 /// What was found, and what is to happen.
 #[derive(Debug, Clone, PartialEq)]
@@ -141,7 +142,12 @@ fn propose(rule: &Rule, scope: &Value) -> Result<Proposal, TextError> {
             }
             (job.clone(), String::new())
         }
-        Action::Notify { channel, message } => (channel.clone(), message.render(scope)?),
+        Action::Notify { channel, message } => {
+            // Whoever reads the channel reads it, so what is secret by its name is not even filled in.
+            let mut told = scope.clone();
+            redact(&mut told);
+            (channel.clone(), message.render(&told)?)
+        }
         Action::Nothing => (String::new(), String::new()),
     };
     let key = |text: Option<&Text>| text.map(|t| t.render(scope)).transpose();

@@ -96,18 +96,20 @@ fn address(node: &Node, report: &mut Report<'_>) -> Option<String> {
 /// Reads `notify:`.
 pub(super) fn read_notify(node: &Node, report: &mut Report<'_>) -> Option<Notify> {
     let mut fields = Fields::open(node, "`notify`", report)?;
-    let approvals = fields.optional("approvals").and_then(|n| names(n, report));
+    let approvals = fields.optional("approvals").and_then(|n| names(n, "approvals", report));
+    let rules = fields.optional("rules").and_then(|n| names(n, "rules", report));
     let buttons = fields.optional("slack_buttons").and_then(|n| report.read_boolean(n, "slack_buttons"));
     fields.finish(report);
     let usual = Notify::default();
     Some(Notify {
         approvals: approvals.unwrap_or(usual.approvals),
+        rules: rules.unwrap_or(usual.rules),
         slack_buttons: buttons.unwrap_or(usual.slack_buttons),
     })
 }
 
-fn names(node: &Node, report: &mut Report<'_>) -> Option<Vec<String>> {
-    let texts = report.read_texts(node, "approvals")?;
+fn names(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Vec<String>> {
+    let texts = report.read_texts(node, key)?;
     let mut out = Vec::with_capacity(texts.len());
     for (text, span) in texts {
         if text != MAIL {

@@ -3,7 +3,8 @@
 use super::action::read_text;
 use crate::domain::criteria::is_path;
 use crate::domain::guard::{Below, BlastRadius, Breaker, ConfidenceFloor, Dedupe, Guards, Maintenance, Rate};
-use crate::domain::ids::Environment;
+use crate::domain::ids::{Environment, RoleName};
+use crate::domain::notice::Audience;
 use crate::domain::rule::conditions::Conditions;
 use crate::domain::time::Seconds;
 use crate::spec::fields::Fields;
@@ -90,14 +91,25 @@ fn confidence(node: &Node, report: &mut Report<'_>) -> Option<ConfidenceFloor> {
         Some(node) => report.read_word(node, "below", &words),
         None => Some(Below::Notify),
     };
+    let notify_node = fields.optional("notify");
+    let notify = notify_node.and_then(|n| {
+        let channel = report.read_text(n, "min_confidence.notify")?;
+        report.refer(Refers::Channel(channel.clone()), n.span);
+        Some(channel)
+    });
     fields.finish(report);
+    if let (Some(node), Some(Below::Approval | Below::Drop)) = (notify_node, below) {
+        let hint = "write `below: notify`, or remove `notify`";
+        report.error("contradiction", node.span, "only `below: notify` tells a channel", Some(hint));
+        return None;
+    }
     let at_least = at_least?;
     if !(at_least > 0.0 && at_least <= 1.0) {
         let message = format!("`at_least` is {at_least}, which is no floor for a confidence");
         report.error("out_of_range", floor_node?.span, message, Some("use a number above 0 and up to 1, such as 0.9"));
         return None;
     }
-    Some(ConfidenceFloor { field: field?, at_least, below: below? })
+    Some(ConfidenceFloor { field: field?, at_least, below: below?, notify })
 }
 
 /// A path that starts at `trigger`, whether written so or not.
@@ -175,11 +187,7 @@ fn breaker(node: &Node, report: &mut Report<'_>) -> Option<Breaker> {
     let by = by_node.and_then(|n| read_text(n, "breaker.by", report));
     let window = one_of(&mut fields, "window", "per", report).and_then(|n| report.read_some_time(n, "window"));
     let cool_down = fields.optional("cool_down").and_then(|n| report.read_some_time(n, "cool_down"));
-    let escalate = fields.optional("escalate").and_then(|n| {
-        let channel = report.read_text(n, "escalate")?;
-        report.refer(Refers::Channel(channel.clone()), n.span);
-        Some(channel)
-    });
+    let escalate = fields.optional("escalate").and_then(|n| escalate(n, report));
     let demote = fields.optional("demote").and_then(|n| report.read_boolean(n, "demote"));
     fields.finish(report);
     if in_all.is_none() && by_key.is_none() && failures.is_none() && report.errors() == before {
@@ -210,6 +218,18 @@ fn breaker(node: &Node, report: &mut Report<'_>) -> Option<Breaker> {
         escalate,
         demote: demote.unwrap_or(false),
     })
+}
+
+/// A channel, or `role:NAME`.
+fn escalate(node: &Node, report: &mut Report<'_>) -> Option<Audience> {
+    let text = report.read_text(node, "escalate")?;
+    if let Some(role) = text.strip_prefix("role:") {
+        let role = report.accept(RoleName::parse(role), node.span, "escalate")?;
+        report.refer(Refers::Role(role.clone()), node.span);
+        return Some(Audience::Role(role));
+    }
+    report.refer(Refers::Channel(text.clone()), node.span);
+    Some(Audience::Channel(text))
 }
 
 fn maintenance(node: &Node, report: &mut Report<'_>) -> Option<Vec<Maintenance>> {

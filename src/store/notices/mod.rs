@@ -14,9 +14,9 @@ use super::page::limit;
 use super::permit;
 use super::schema::notices;
 use crate::domain::access::{Permit, Principal};
-use crate::domain::ids::{ApprovalId, NoticeId, ProjectName, RunNumber};
+use crate::domain::ids::{ApprovalId, EventId, NoticeId, ProjectName, RunNumber};
 use crate::domain::notice::{Audience, NoticeKind};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 
 pub use deliveries::{
     After, DeliveryRecord, DeliveryState, Target, claim as claim_delivery, due as due_deliveries, failed, get_delivery,
@@ -48,6 +48,10 @@ pub struct NewNotice {
     pub approval: Option<ApprovalId>,
     /// The run that it is about.
     pub run: Option<RunNumber>,
+    /// The rule that it is about.
+    pub rule: Option<String>,
+    /// The event that it is about.
+    pub event: Option<EventId>,
     /// Who is to hear of it.
     pub audience: Vec<Audience>,
     /// Who did it; `None` where nobody did, as with time that has run out.
@@ -89,6 +93,12 @@ pub struct NoticeRecord {
     /// When it happened.
     #[diesel(deserialize_as = Stamp)]
     pub created_at: Timestamp,
+    /// The rule that it is about.
+    pub rule: Option<String>,
+    /// The event that it is about, the first one where it stands for several.
+    pub event: Option<EventId>,
+    /// How many more of the same it stands for.
+    pub more: i32,
 }
 
 /// Writes a notice, to be called in the transaction of what happened.
@@ -97,6 +107,49 @@ pub struct NoticeRecord {
 /// [`StoreError::PermitMismatch`] without a permit for something of the project; those of the database.
 pub fn add(c: &mut Conn, permit: &Permit, new: &NewNotice, now: Timestamp) -> Result<(), StoreError> {
     permit::within(permit, &new.project)?;
+    insert(c, new, now, (now, None))
+}
+
+/// As [`add`], but no more often than once in a time: what the same rule tells the same people meanwhile is counted on the
+/// notice that waits, or waits itself until the time is over. To be called while the rule's state is held.
+///
+/// # Errors
+/// As [`add`].
+pub fn gather(
+    c: &mut Conn,
+    permit: &Permit,
+    new: &NewNotice,
+    window: Seconds,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    permit::within(permit, &new.project)?;
+    let newest: Option<(NoticeId, Option<chrono::NaiveDateTime>)> = notices::table
+        .filter(notices::project.eq(new.project.as_str()))
+        .filter(notices::rule.eq(&new.rule))
+        .filter(notices::kind.eq(new.kind.as_str()))
+        .filter(notices::audience.eq(json(&new.audience)?))
+        .filter(notices::gather_until.gt(stamp(now)))
+        .order(notices::gather_until.desc())
+        .select((notices::id, notices::gather_until))
+        .first(c)
+        .optional()?;
+    let Some((id, Some(until))) = newest else {
+        return insert(c, new, now, (now, Some(now + window.to_delta())));
+    };
+    let until = until.and_utc();
+    // Once somebody addresses it, it says what it says.
+    if diesel::update(as_seen(id, 0)).set(notices::more.eq(notices::more + 1)).execute(c)? == 1 {
+        return Ok(());
+    }
+    insert(c, new, now, (until, Some(until + window.to_delta())))
+}
+
+fn insert(
+    c: &mut Conn,
+    new: &NewNotice,
+    now: Timestamp,
+    (next_at, gather_until): (Timestamp, Option<Timestamp>),
+) -> Result<(), StoreError> {
     let row = (
         notices::id.eq(new.id.to_string()),
         notices::project.eq(new.project.as_str()),
@@ -108,9 +161,13 @@ pub fn add(c: &mut Conn, permit: &Permit, new: &NewNotice, now: Timestamp) -> Re
         notices::words.eq(&new.words),
         notices::state.eq(NoticeState::Waiting.as_str()),
         notices::attempts.eq(0),
-        notices::next_at.eq(stamp(now)),
+        notices::next_at.eq(stamp(next_at)),
         notices::error.eq(""),
         notices::created_at.eq(stamp(now)),
+        notices::rule.eq(&new.rule),
+        notices::event.eq(new.event.map(|id| id.to_string())),
+        notices::more.eq(0),
+        notices::gather_until.eq(gather_until.map(stamp)),
     );
     diesel::insert_into(notices::table).values(row).execute(c)?;
     Ok(())

@@ -22,6 +22,8 @@ fn new(n: u128) -> NewNotice {
         kind: NoticeKind::ApprovalAsked,
         approval: Some(ApprovalId::new(uuid::Uuid::from_u128(7))),
         run: Some(RunNumber::new(12)),
+        rule: None,
+        event: None,
         audience: vec![Audience::Signers, Audience::parse("role:head-of-ops").unwrap()],
         actor: Principal::parse("user:alice"),
         words: "Disk is full.\n<b>".to_owned(),
