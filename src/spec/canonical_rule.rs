@@ -3,11 +3,13 @@
 use serde_json::{Map, Value, json};
 
 use super::canonical::Canonical;
+use crate::domain::change_freeze::Day;
 use crate::domain::expression::Text;
-use crate::domain::guard::{ConfidenceFloor, Guards};
+use crate::domain::guard::{ConfidenceFloor, Guards, Maintenance};
 use crate::domain::notice::Audience;
 use crate::domain::rule::conditions::Conditions;
 use crate::domain::rule::{Action, Parameter, Rule};
+use crate::domain::zone::Zone;
 
 impl Canonical for Rule {
     fn canonical(&self) -> Value {
@@ -68,6 +70,20 @@ fn escalate(to: &Audience) -> String {
     }
 }
 
+/// As in the digests of all rules from before there were time zones: days with a capital, no zone where it is UTC.
+fn maintenance(window: &Maintenance) -> Value {
+    let capital = |day: &Day| {
+        let (first, rest) = day.as_str().split_at(1);
+        first.to_uppercase() + rest
+    };
+    let days: Vec<String> = window.days.iter().map(capital).collect();
+    let mut value = json!({ "days": days, "from_minute": window.from_minute, "lasts": window.lasts });
+    if let (true, Some(fields)) = (window.time_zone != Zone::UTC, value.as_object_mut()) {
+        fields.insert("time_zone".to_owned(), json!(window.time_zone));
+    }
+    value
+}
+
 fn guards(guards: &Guards) -> Value {
     json!({
         "environments": guards.environments,
@@ -83,10 +99,7 @@ fn guards(guards: &Guards) -> Value {
             "failures_percent": b.failures_percent, "window": b.window, "cool_down": b.cool_down,
             "escalate": b.escalate.as_ref().map(escalate), "demote": b.demote,
         })),
-        "maintenance": guards.maintenance.iter().map(|m| json!({
-            "days": m.days.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            "from_minute": m.from_minute, "lasts": m.lasts,
-        })).collect::<Vec<_>>(),
+        "maintenance": guards.maintenance.iter().map(maintenance).collect::<Vec<_>>(),
         "blast_radius": guards.blast_radius.as_ref().map(|b| json!({
             "nodes": b.nodes, "percent": b.percent, "window": b.window,
         })),

@@ -1,6 +1,5 @@
 //! The guards that need the event and the time only.
 
-use chrono::{Datelike, TimeDelta, Timelike};
 use serde_json::Value;
 
 use super::{Below, ConfidenceFloor, GuardResult, Maintenance};
@@ -27,31 +26,14 @@ pub fn maintenance(windows: &[Maintenance], now: Timestamp) -> Option<GuardResul
     if windows.is_empty() {
         return None;
     }
-    let open = windows.iter().find(|w| covers(w, now));
+    let open = windows.iter().find_map(|w| Some((w, w.on_until(now)?)));
     Some(match open {
-        Some(w) => {
-            let from = format!("{:02}:{:02}", w.from_minute / 60, w.from_minute % 60);
-            GuardResult::new(
-                "maintenance",
-                false,
-                format!("It is the maintenance window from {from} UTC for {}.", w.lasts),
-            )
+        Some((w, until)) => {
+            let (from, until) = (w.from_words(), w.time_zone.words(until));
+            let detail = format!("It is the maintenance window from {from} for {}, until {until}.", w.lasts);
+            GuardResult::new("maintenance", false, detail)
         }
         None => GuardResult::new("maintenance", true, "It is outside of every maintenance window."),
-    })
-}
-
-/// Whether a window that began today, or up to a week ago, still lasts.
-fn covers(window: &Maintenance, now: Timestamp) -> bool {
-    (0..=7).any(|days_ago| {
-        let day = now - TimeDelta::days(days_ago);
-        if !window.days.is_empty() && !window.days.contains(&day.weekday()) {
-            return false;
-        }
-        let midnight = day - TimeDelta::seconds(i64::from(day.num_seconds_from_midnight()));
-        let begin = midnight - TimeDelta::nanoseconds(i64::from(day.nanosecond()))
-            + TimeDelta::minutes(i64::from(window.from_minute));
-        begin <= now && now < begin + window.lasts.to_delta()
     })
 }
 
@@ -109,10 +91,17 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::domain::change_freeze::Day;
     use crate::domain::time::Seconds;
+    use crate::domain::zone::Zone;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
+    }
+
+    fn window(days: &[Day], from_minute: u32, lasts: u64, zone: &str) -> Maintenance {
+        let time_zone = Zone::parse(zone).unwrap();
+        Maintenance { days: days.to_vec(), from_minute, lasts: Seconds::new(lasts), time_zone }
     }
 
     #[test]
@@ -123,17 +112,42 @@ mod tests {
     #[test]
     fn a_window_lasts_past_midnight_and_begins_on_its_days() {
         // 2026-11-28 is a Saturday.
-        let window =
-            Maintenance { days: vec![chrono::Weekday::Sat], from_minute: 22 * 60, lasts: Seconds::new(4 * 3_600) };
+        let window = window(&[Day::Sat], 22 * 60, 4 * 3_600, "UTC");
         let silent = |text: &str| !maintenance(std::slice::from_ref(&window), at(text)).unwrap().passed;
         assert!(!silent("2026-11-28T21:59:59Z"));
         assert!(silent("2026-11-28T22:00:00Z"));
         assert!(silent("2026-11-29T01:59:59.5Z"));
         assert!(!silent("2026-11-29T02:00:00Z"));
         assert!(!silent("2026-11-29T22:30:00Z"));
-        let daily = Maintenance { days: Vec::new(), from_minute: 0, lasts: Seconds::new(60) };
+        let daily = self::window(&[], 0, 60, "UTC");
         assert!(!maintenance(&[window, daily], at("2026-12-01T00:00:30Z")).unwrap().passed);
         assert_eq!(maintenance(&[], at("2026-12-01T00:00:30Z")), None);
+    }
+
+    #[test]
+    fn a_window_follows_the_clock_of_its_zone_over_both_changes() {
+        let silent =
+            |window: &Maintenance, text: &str| !maintenance(std::slice::from_ref(window), at(text)).unwrap().passed;
+        let night = window(&[Day::Sun], 30, 4 * 3_600, "Europe/Berlin");
+        for (begins, ends) in [
+            // Winter; the night that is an hour short; summer; the night that is an hour longer: four hours pass in each.
+            ("2027-01-09T23:30:00Z", "2027-01-10T03:30:00Z"),
+            ("2027-03-27T23:30:00Z", "2027-03-28T03:30:00Z"),
+            ("2027-07-03T22:30:00Z", "2027-07-04T02:30:00Z"),
+            ("2027-10-30T22:30:00Z", "2027-10-31T02:30:00Z"),
+        ] {
+            let second = chrono::TimeDelta::seconds(1);
+            assert!(silent(&night, begins) && silent(&night, &(at(ends) - second).to_rfc3339()), "{begins}");
+            assert!(!silent(&night, ends) && !silent(&night, &(at(begins) - second).to_rfc3339()), "{begins}");
+        }
+        // A beginning that the clock leaves out, and one that it shows twice.
+        let half_past_two = window(&[], 2 * 60 + 30, 1_800, "Europe/Berlin");
+        assert!(!silent(&half_past_two, "2027-03-28T00:59:59Z") && silent(&half_past_two, "2027-03-28T01:00:00Z"));
+        assert!(silent(&half_past_two, "2027-10-31T00:30:00Z") && !silent(&half_past_two, "2027-10-31T01:30:00Z"));
+        let told = maintenance(&[night], at("2027-07-03T23:00:00Z")).unwrap().detail;
+        let expected =
+            "It is the maintenance window from 00:30 Europe/Berlin for 4h, until 2027-07-04 04:30 Europe/Berlin.";
+        assert_eq!(told, expected);
     }
 
     #[test]

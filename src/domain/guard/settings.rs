@@ -1,9 +1,13 @@
 //! What a rule's `guard:` says.
 
+use chrono::NaiveTime;
+
+use crate::domain::change_freeze::{Day, Window};
 use crate::domain::expression::Text;
 use crate::domain::ids::Environment;
 use crate::domain::notice::Audience;
-use crate::domain::time::Seconds;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::zone::Zone;
 
 /// Everything that may hold a rule back.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -105,15 +109,34 @@ pub struct Breaker {
     pub demote: bool,
 }
 
-/// A time of silence: on these days, from a minute of the day on, for so long. UTC.
+/// A time of silence: on these days, from a time on a zone's clock on, for so long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Maintenance {
     /// The days on which it begins; every day when empty.
-    pub days: Vec<chrono::Weekday>,
-    /// The minute of the day that it begins at, UTC.
+    pub days: Vec<Day>,
+    /// The minute of the day that it begins at; where the clock leaves it out, the end of the gap; where the clock shows it
+    /// twice, the first one.
     pub from_minute: u32,
-    /// How long it lasts.
+    /// How long it lasts, in time that passes.
     pub lasts: Seconds,
+    /// The clock that people there look at.
+    pub time_zone: Zone,
+}
+
+impl Maintenance {
+    /// Where it is on, until when: the end of what follows without a break.
+    #[must_use]
+    pub fn on_until(&self, at: Timestamp) -> Option<Timestamp> {
+        let days = if self.days.is_empty() { Day::ALL.to_vec() } else { self.days.clone() };
+        let from = NaiveTime::from_num_seconds_from_midnight_opt(self.from_minute * 60, 0)?;
+        Window::Weekly { days, from, lasts: self.lasts }.on_until(self.time_zone, at)
+    }
+
+    /// When it begins, as its author wrote it: `22:00 Europe/Berlin`.
+    #[must_use]
+    pub fn from_words(&self) -> String {
+        format!("{:02}:{:02} {}", self.from_minute / 60, self.from_minute % 60, self.time_zone)
+    }
 }
 
 /// At most so many nodes in a time.

@@ -1,12 +1,14 @@
 //! Reads what holds a rule back.
 
 use super::action::read_text;
+use crate::domain::change_freeze::Day;
 use crate::domain::criteria::is_path;
 use crate::domain::guard::{Below, BlastRadius, Breaker, ConfidenceFloor, Dedupe, Guards, Maintenance, Rate};
 use crate::domain::ids::{Environment, RoleName};
 use crate::domain::notice::Audience;
 use crate::domain::rule::conditions::Conditions;
 use crate::domain::time::Seconds;
+use crate::domain::zone::Zone;
 use crate::spec::fields::Fields;
 use crate::spec::report::{Refers, Report};
 use crate::spec::yaml::{Node, Value};
@@ -240,15 +242,7 @@ fn maintenance(node: &Node, report: &mut Report<'_>) -> Option<Vec<Maintenance>>
 
 fn one_maintenance(node: &Node, report: &mut Report<'_>) -> Option<Maintenance> {
     let mut fields = Fields::open(node, "a maintenance window", report)?;
-    let words = [
-        ("mon", chrono::Weekday::Mon),
-        ("tue", chrono::Weekday::Tue),
-        ("wed", chrono::Weekday::Wed),
-        ("thu", chrono::Weekday::Thu),
-        ("fri", chrono::Weekday::Fri),
-        ("sat", chrono::Weekday::Sat),
-        ("sun", chrono::Weekday::Sun),
-    ];
+    let words: Vec<(&'static str, Day)> = Day::ALL.iter().map(|day| (day.as_str(), *day)).collect();
     let days = match fields.optional("days") {
         Some(node) => report
             .read_list(node, "days")
@@ -259,19 +253,28 @@ fn one_maintenance(node: &Node, report: &mut Report<'_>) -> Option<Maintenance> 
     let from = from_node.and_then(|n| report.read_scalar(n, "from"));
     let lasts_node = fields.required("for", report);
     let lasts = lasts_node.and_then(|n| report.read_some_time(n, "for"));
+    let time_zone = match fields.optional("time_zone") {
+        Some(node) => report.read_name(node, "time_zone", Zone::parse),
+        None => Some(Zone::UTC),
+    };
     fields.finish(report);
     let minute = from.as_deref().and_then(minute_of_day);
     if let (Some(from), None, Some(node)) = (&from, minute, from_node) {
         let shown: String = from.chars().take(20).collect();
         let message = format!("`from`: `{shown}` is not a time of the day");
-        report.error("bad_value", node.span, message, Some("write it as '22:30'; it is UTC"));
+        report.error(
+            "bad_value",
+            node.span,
+            message,
+            Some("write it as '22:30'; it is UTC unless `time_zone` names another clock"),
+        );
     }
     let lasts = lasts?;
     if lasts > Seconds::new(7 * 86_400) {
         report.error("out_of_range", lasts_node?.span, "a maintenance window lasts at most 7d", None::<&str>);
         return None;
     }
-    Some(Maintenance { days: days??, from_minute: minute?, lasts })
+    Some(Maintenance { days: days??, from_minute: minute?, lasts, time_zone: time_zone? })
 }
 
 fn minute_of_day(text: &str) -> Option<u32> {
