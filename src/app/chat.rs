@@ -1,9 +1,14 @@
-//! Decisions by a button in Slack, where a project takes them.
+//! Slack as a door: decisions by a button and commands, each where a project wants it.
 //!
 //! The press proves that Slack knows the member, not that they typed their password here: that is weaker, so a project has to
 //! want it. Everything else is as on the page: an administrator has named whose account it is, and the same function decides.
 
+mod commands;
+mod looking;
+mod starting;
+
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -36,7 +41,12 @@ pub struct Chat {
     pub signing_secret: SecretText,
     /// The way back.
     pub answers: Arc<dyn Answers>,
+    /// How long a command may take before its answer comes by the way back; Slack itself waits three seconds.
+    pub answer_within: Duration,
 }
+
+/// What leaves time for the way to Slack.
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_000);
 
 impl App {
     /// Takes presses of buttons from this app in Slack. The first one holds.
@@ -57,20 +67,10 @@ impl App {
     /// `unverified` where it is not signed by Slack, too old, or this installation has no app there; `replayed`;
     /// `bad_payload`.
     pub async fn pressed(&self, headers: &dyn Headers, body: &[u8]) -> AppResult<String> {
-        let chat = self.chat().ok_or_else(unverified)?;
-        let now = self.clock.now();
-        let how = Verify { kind: VerifyKind::Slack, secrets: Vec::new() };
-        if let Err(why) = verify(&how, std::slice::from_ref(&chat.signing_secret), headers, body, now) {
-            // Anybody can cause this line, so it is no warning.
-            tracing::info!(refusal.why = %why, "refused a press of a button");
-            return Err(unverified());
-        }
-        let signed = headers.header("x-slack-signature").unwrap_or_default();
-        self.take_press(Digest::of(signed.to_ascii_lowercase().as_bytes())).await?;
+        let chat = self.signed_by_slack(headers, body).await?;
         let payload = form_urlencoded::parse(body).find(|(name, _)| name == "payload").map(|(_, text)| text);
-        let press = payload.and_then(|text| Press::read(&text)).ok_or_else(|| {
-            AppError::from(Refusal::new(RefusalKind::Malformed, "bad_payload", "This is no press of a button."))
-        })?;
+        let press =
+            payload.and_then(|text| Press::read(&text)).ok_or_else(|| unread("This is no press of a button."))?;
         let Button::Approve { request, digest } = press.button else { return Ok(String::new()) };
         let text = match self.approve_in_chat(&press.account, request, digest).await {
             Ok(view) => in_words(&view),
@@ -86,7 +86,22 @@ impl App {
         Ok(text)
     }
 
-    /// Each signed press counts once, on all servers together.
+    /// Holds that Slack signed this a short while ago, and takes it, once. This installation's app.
+    async fn signed_by_slack(&self, headers: &dyn Headers, body: &[u8]) -> AppResult<&Chat> {
+        let chat = self.chat().ok_or_else(unverified)?;
+        let how = Verify { kind: VerifyKind::Slack, secrets: Vec::new() };
+        let secrets = std::slice::from_ref(&chat.signing_secret);
+        if let Err(why) = verify(&how, secrets, headers, body, self.clock.now()) {
+            // Anybody can cause this line, so it is no warning.
+            tracing::info!(refusal.why = %why, "refused what is said to come from Slack");
+            return Err(unverified());
+        }
+        let signed = headers.header("x-slack-signature").unwrap_or_default();
+        self.take_press(Digest::of(signed.to_ascii_lowercase().as_bytes())).await?;
+        Ok(chat)
+    }
+
+    /// Each signed press or command counts once, on all servers together.
     async fn take_press(&self, digest: Digest) -> AppResult<()> {
         let (permit, now) = (self.own_permit(Permission::Administer)?, self.clock.now());
         let taken = self.db.write(move |c| slack_presses::take(c, &permit, &digest, now)).await;
@@ -95,10 +110,30 @@ impl App {
             Err(AppError::Refused(refusal)) if refusal.kind.is_of_the_moment() => Err(AppError::Refused(refusal)),
             // Two that come at the same moment cannot both have it.
             Ok(false) | Err(AppError::Refused(_)) => {
-                Err(AppError::conflict("replayed", "This press was taken already; nothing was done again."))
+                Err(AppError::conflict("replayed", "This was taken already; nothing was done again."))
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// The person whom an administrator named for an account, as they are now.
+    async fn known_in_slack(&self, account: &SlackAccount) -> AppResult<Actor> {
+        let wanted = account.clone();
+        let found = self.db.read(move |c| users::by_slack(c, &wanted)).await?.filter(|u| u.active);
+        let user = found.ok_or_else(|| {
+            let message = format!(
+                "Interlock does not know whose Slack account this is. Ask an administrator to name it in Settings ({account}), or use the pages."
+            );
+            AppError::forbidden("unknown_account", message)
+        })?;
+        // What a catalogue says of rights is read anew where it changed.
+        self.catalogue().await?;
+        Ok(Actor {
+            principal: Principal::User(user.name),
+            groups: user.groups,
+            via: Via::Chat { pressed_at: self.clock.now() },
+            administrator: user.administrator,
+        })
     }
 
     async fn approve_in_chat(
@@ -107,24 +142,13 @@ impl App {
         request: ApprovalId,
         digest: Digest,
     ) -> AppResult<ApprovalView> {
-        let wanted = account.clone();
-        let found = self.db.read(move |c| users::by_slack(c, &wanted)).await?.filter(|u| u.active);
-        let user = found.ok_or_else(|| {
-            let message = "Interlock does not know whose Slack account this is. Ask an administrator to name it in Settings, or decide on the page.";
-            AppError::forbidden("unknown_account", message)
-        })?;
+        let actor = self.known_in_slack(account).await?;
         let project = self.db.read(move |c| requests::get(c, request)).await?.project;
         let catalogue = self.catalogue().await?;
         if !catalogue.project(&project)?.project.notify.slack_buttons {
             let message = "This project takes no decisions from Slack. Open the page and decide there.";
             return Err(AppError::forbidden("no_buttons", message));
         }
-        let actor = Actor {
-            principal: Principal::User(user.name),
-            groups: user.groups,
-            via: Via::Chat { pressed_at: self.clock.now() },
-            administrator: user.administrator,
-        };
         let decision = Decision { verdict: Verdict::Approve, digest, reason: String::new() };
         let source = format!("slack:{account}");
         let source: &Source = &source;
@@ -138,6 +162,10 @@ fn in_words(view: &ApprovalView) -> String {
     }
     let missing: Vec<String> = view.missing.iter().map(|m| format!("{} × {}", m.count, m.role)).collect();
     format!("Your signature is on the record. Run #{} still needs {}.", view.run, missing.join(", "))
+}
+
+fn unread(message: &str) -> AppError {
+    Refusal::new(RefusalKind::Malformed, "bad_payload", message).into()
 }
 
 fn unverified() -> AppError {

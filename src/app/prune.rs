@@ -13,7 +13,8 @@ use crate::domain::run::State;
 use crate::domain::time::Timestamp;
 use crate::store::rules::{backtests, enforcements};
 use crate::store::{
-    blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses, sources,
+    blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_answers, slack_presses,
+    sources,
 };
 
 /// How long the answer to an idempotency key is remembered.
@@ -84,7 +85,7 @@ impl App {
                 let keys = idempotency::prune(c, now - KEYS)?;
                 let old = sources::forget_deleted(c, &permit)? + sessions::prune(c, now - SIGN_INS)?;
                 let tried = backtests::prune(c, &permit, now - BACKTESTS)?;
-                let told = slack_presses::prune(c, &permit, now - PRESSES)?;
+                let told = slack_presses::prune(c, &permit, now - PRESSES)? + slack_answers::prune(c, &permit, now)?;
                 Ok::<_, AppError>(keys + old + tried + told + sign_in::prune_failures(c, now - SIGN_INS)?)
             })
             .await?;

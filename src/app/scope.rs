@@ -17,7 +17,7 @@ pub(super) fn reaches(project: &ProjectState, origin: &Origin, nodes: &[Arc<Node
             let own = project.rule(name).map(|r| r.rule.guards.environments.clone()).unwrap_or_default();
             (format!("rule:{name}"), own)
         }
-        Origin::Button | Origin::Api | Origin::Cli | Origin::Schedule { .. } => return Ok(()),
+        Origin::Button | Origin::Api | Origin::Cli | Origin::Chat | Origin::Schedule { .. } => return Ok(()),
     };
     let nodes: Vec<Reached> = nodes
         .iter()

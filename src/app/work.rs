@@ -11,13 +11,13 @@ use super::planning::key_is_usable;
 use super::record::act;
 use super::rules::ended::tell_rules;
 use super::standing::may_start;
-use super::telling::tell_channels;
+use super::telling::{tell_channels, tell_of};
 use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
 use crate::domain::moment::Moment;
-use crate::domain::notice::NoticeKind;
-use crate::domain::plan::{Plan, PlannedValue};
+use crate::domain::notice::{Audience, NoticeKind};
+use crate::domain::plan::{Origin, Plan, PlannedValue};
 use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
@@ -273,6 +273,11 @@ impl App {
                 let told = channels_of(&catalogue, &run, state);
                 if !told.is_empty() {
                     tell_channels(c, &permit, &run, NoticeKind::RunEnded, told, &reason, now)?;
+                }
+                if run.origin == Origin::Chat {
+                    // Whoever asked in a chat has no page before them.
+                    let what = (NoticeKind::RunEnded, vec![Audience::Requester]);
+                    tell_of(c, &permit, &run.project, Some((None, number)), what, None, &reason, now)?;
                 }
                 let detail = json!({ "state": state, "reason": reason, "digest": run.plan_digest });
                 let entry =

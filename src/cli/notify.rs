@@ -8,7 +8,7 @@ use futures_util::future::{BoxFuture, FutureExt as _};
 
 use super::Failure;
 use crate::app::App;
-use crate::app::chat::{Answers, Chat};
+use crate::app::chat::{ANSWER_WITHIN, Answers, Chat};
 use crate::config;
 use crate::domain::notice::address::MailAddress;
 use crate::domain::notice::letter::Outcome;
@@ -92,11 +92,11 @@ impl Options {
     }
 }
 
-/// Lets the app take presses of buttons in Slack, where `INTERLOCK_SLACK_SIGNING_SECRET` is set.
+/// Lets the app take presses of buttons and commands in Slack, where `INTERLOCK_SLACK_SIGNING_SECRET` is set.
 pub(super) fn install(app: &App, courier: &Courier) {
     if let Some(secret) = config::slack_signing_secret() {
         let answers = Arc::new(Back(courier.clone()));
-        app.chat_with(Chat { signing_secret: SecretText::new(secret), answers });
+        app.chat_with(Chat { signing_secret: SecretText::new(secret), answers, answer_within: ANSWER_WITHIN });
     }
 }
 
@@ -109,7 +109,7 @@ impl Answers for Back {
         let courier = self.0.clone();
         async move {
             if let Outcome::Again(why) | Outcome::Never(why) = courier.answer(to, text).await {
-                tracing::warn!(error.cause = why, "somebody who pressed a button could not be answered");
+                tracing::warn!(error.cause = why, "somebody in Slack could not be answered");
             }
         }
         .boxed()

@@ -9,6 +9,7 @@ pub mod approval;
 pub mod archive;
 pub mod audit;
 pub mod change_freeze;
+pub mod chat;
 pub mod command;
 pub mod criteria;
 pub mod cron;

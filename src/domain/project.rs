@@ -57,11 +57,18 @@ pub struct Notify {
     pub rules: Vec<String>,
     /// Whether requests in Slack have a button that approves.
     pub slack_buttons: bool,
+    /// Whether people may list, start and cancel its runs by commands in Slack.
+    pub slack_commands: bool,
 }
 
 impl Default for Notify {
     fn default() -> Self {
-        Self { approvals: vec![MAIL.to_owned()], rules: vec![MAIL.to_owned()], slack_buttons: false }
+        Self {
+            approvals: vec![MAIL.to_owned()],
+            rules: vec![MAIL.to_owned()],
+            slack_buttons: false,
+            slack_commands: false,
+        }
     }
 }
 

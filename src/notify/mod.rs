@@ -13,6 +13,7 @@ mod webhook;
 use std::sync::Arc;
 
 use crate::domain::notice::letter::{Destination, Letter, Outcome};
+use crate::domain::notice::message::Message;
 use crate::domain::secret::SecretText;
 
 pub use mail::{Mail, MailSettings, Tls};
@@ -48,6 +49,7 @@ impl Courier {
             Destination::Slack { url, mention, approve } => {
                 self.web.post(url.expose(), &slack::body(&letter.message, mention, approve.as_deref()), &[])
             }
+            Destination::SlackAnswer(url) => self.answer_now(url, &slash_answer(&letter.message)),
             Destination::Teams(url) => self.web.post(url.expose(), &teams::body(&letter.message), &[]),
             Destination::Mattermost(url) => self.web.post(url.expose(), &mattermost::body(&letter.message), &[]),
             Destination::Webhook { url, secret } => {
@@ -60,10 +62,23 @@ impl Courier {
         }
     }
 
-    /// Answers somebody who pressed a button in Slack, so that only they see it.
+    /// Answers somebody who pressed a button or typed a command in Slack, so that only they see it.
     pub async fn answer(&self, url: SecretText, text: String) -> Outcome {
         let this = self.clone();
-        let sent = tokio::task::spawn_blocking(move || this.web.post(url.expose(), &slack::only_for_you(&text), &[]));
+        let sent = tokio::task::spawn_blocking(move || this.answer_now(&url, &text));
         sent.await.unwrap_or_else(|_| Outcome::Again("sending broke off".to_owned()))
     }
+
+    fn answer_now(&self, url: &SecretText, text: &str) -> Outcome {
+        if !self.web.leads_to_slack(url.expose()) {
+            return Outcome::Never("the address is none of Slack's".to_owned());
+        }
+        self.web.post(url.expose(), &slack::only_for_you(text), &[])
+    }
+}
+
+/// A message in the few lines of an answer.
+fn slash_answer(message: &Message) -> String {
+    let words = message.lines.iter().find(|(name, _)| *name == "In words").map(|(_, text)| format!("\n{text}"));
+    format!("{}{}\n{}", message.subject, words.unwrap_or_default(), message.about.link)
 }

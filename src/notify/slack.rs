@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::chat::escape;
 use crate::domain::notice::message::Message;
 
 /// The post.
@@ -38,18 +39,17 @@ pub(super) fn body(message: &Message, mention: &[String], approve: Option<&str>)
         .to_string()
 }
 
-/// The answer to whoever pressed a button; the post stays as it is.
+/// The answer to whoever pressed a button or typed a command; the post stays as it is.
 pub(super) fn only_for_you(text: &str) -> String {
-    json!({ "response_type": "ephemeral", "replace_original": false, "text": escape(text) }).to_string()
+    json!({
+        "response_type": "ephemeral", "replace_original": false, "mrkdwn": false, "unfurl_links": false,
+        "unfurl_media": false, "text": escape(text),
+    })
+    .to_string()
 }
 
 fn plain(text: &str) -> Value {
     json!({ "type": "plain_text", "text": escape(text), "emoji": false })
-}
-
-/// The three characters that mean something to Slack.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn cut(text: &str, most: usize) -> String {

@@ -19,6 +19,11 @@ impl Web {
         Self { agent: outward::agent(private, PATIENCE, ureq::tls::TlsConfig::default()), private }
     }
 
+    /// Whether an answer may go there: to Slack itself, or anywhere in a network that is one's own.
+    pub(super) fn leads_to_slack(&self, url: &str) -> bool {
+        self.private || ["https://hooks.slack.com/", "https://hooks.slack-gov.com/"].iter().any(|s| url.starts_with(s))
+    }
+
     /// Posts a document. The sentences name neither address nor body: an address can be a secret.
     pub(super) fn post(&self, url: &str, body: &str, headers: &[(&'static str, String)]) -> Outcome {
         if !self.private && !url.starts_with("https://") {
@@ -58,6 +63,21 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn answers_go_to_slack_alone() {
+        let web = Web::new(false);
+        assert!(web.leads_to_slack("https://hooks.slack.com/commands/T1/2/x"));
+        for url in [
+            "https://hooks.slack.com.evil.example/x",
+            "https://hooks.slack.com@evil.example/x",
+            "http://hooks.slack.com/x",
+            "https://slack.com/x",
+            "",
+        ] {
+            assert!(!web.leads_to_slack(url), "{url}");
+        }
+    }
 
     /// Each of these leads into the own machine or network, in whatever way it is written.
     #[test]

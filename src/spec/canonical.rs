@@ -156,6 +156,9 @@ fn with_notify(notify: &Notify, mut value: Value) -> Value {
         if let Some(told) = told.as_object_mut().filter(|_| notify.rules != Notify::default().rules) {
             told.insert("rules".to_owned(), json!(notify.rules));
         }
+        if let Some(told) = told.as_object_mut().filter(|_| notify.slack_commands) {
+            told.insert("slack_commands".to_owned(), json!(true));
+        }
         fields.insert("notify".to_owned(), told);
     }
     value

@@ -44,6 +44,7 @@ pub mod secrets;
 pub mod sessions;
 pub mod sign_in;
 pub mod signed_document;
+pub mod slack_answers;
 pub mod slack_presses;
 pub mod sources;
 pub mod tokens;

@@ -533,6 +533,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    slack_answers (run) {
+        run -> BigInt,
+        nonce -> Binary,
+        cipher -> Binary,
+        key_version -> Integer,
+        until -> Timestamp,
+    }
+}
+
+diesel::table! {
     source_states (definition_id, place) {
         definition_id -> Text,
         place -> Text,
@@ -593,6 +603,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     notices,
     notice_deliveries,
     slack_presses,
+    slack_answers,
     pinned_jobs,
     webhook_tokens,
     events,

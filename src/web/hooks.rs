@@ -10,6 +10,7 @@ use super::call::Call;
 use super::error::Answer;
 use crate::app::error::AppError;
 use crate::app::hooks::Accepted;
+use crate::domain::chat::escape;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{EventId, RunNumber};
 
@@ -24,10 +25,23 @@ pub async fn deliver(call: Call) -> Answer {
 /// `POST /hooks/slack/actions`: a press of a button. What is said back is for whoever pressed it.
 pub async fn pressed(call: Call) -> Answer {
     let text = call.app.pressed(&headers(&call), &call.body).await?;
+    Ok(only_for_you(&text))
+}
+
+/// `POST /hooks/slack/commands`: a slash command. What is said back is for whoever typed it.
+pub async fn commanded(call: Call) -> Answer {
+    let text = call.app.commanded(&headers(&call), &call.body).await?;
+    Ok(only_for_you(&text))
+}
+
+/// An answer that only one person sees, in which nothing is markup.
+fn only_for_you(text: &str) -> HttpResponse {
     if text.is_empty() {
-        return Ok(HttpResponse::Ok().finish());
+        return HttpResponse::Ok().finish();
     }
-    Ok(HttpResponse::Ok().json(json!({ "response_type": "ephemeral", "replace_original": false, "text": text })))
+    HttpResponse::Ok().json(json!({
+        "response_type": "ephemeral", "replace_original": false, "mrkdwn": false, "text": escape(text),
+    }))
 }
 
 fn headers(call: &Call) -> BTreeMap<String, String> {

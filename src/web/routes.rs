@@ -73,6 +73,9 @@ pub struct Route {
 /// The usual cap of a body: 1 MiB.
 pub const BODY: usize = 1024 * 1024;
 
+/// The cap of a command's form: what Slack sends is far smaller.
+const SLACK_BODY: usize = 64 * 1024;
+
 impl Route {
     /// The methods that it answers.
     #[must_use]
@@ -115,6 +118,7 @@ const COMMON: &[Route] = &[
     // First, as it is asked for most.
     api("POST", "/hooks/{address}", Guard::OwnProof, to!(hooks::deliver)),
     api("POST", "/hooks/slack/actions", Guard::OwnProof, to!(hooks::pressed)),
+    api("POST", "/hooks/slack/commands", Guard::OwnProof, to!(hooks::commanded)).with_body(SLACK_BODY),
     page("GET", "/static/{name:.+}", Guard::Public, to!(assets::file)),
     api("GET", "/healthz", Guard::Public, to!(hooks::health)),
     api("GET", "/readyz", Guard::Public, to!(hooks::ready)),

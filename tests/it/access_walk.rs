@@ -41,6 +41,7 @@ fn call_of(route: &Route) -> Call {
     match (route.method, route.path) {
         ("GET", _) | ("DELETE", "/api/v1/session") => Call::Plain,
         ("POST", "/hooks/slack/actions") => Call::Form("payload=%7B%7D"),
+        ("POST", "/hooks/slack/commands") => Call::Form("text=help"),
         ("POST", "/settings/email") => Call::Form("email=walk%40example.com"),
         ("POST", "/hooks/{address}") => Call::Json("{}"),
         ("POST", "/api/v1/session") => Call::Json(r#"{"user": "nobody", "password": "wrong password!"}"#),

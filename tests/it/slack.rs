@@ -1,11 +1,13 @@
 //! Decisions by a button in Slack: only where the project wants it, only with Slack's own signature, once, and only by
 //! somebody whose account an administrator has named and who could sign on the page.
 
+mod commands;
+
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::{BoxFuture, FutureExt as _};
 use hmac::{Hmac, KeyInit, Mac};
-use interlock::app::chat::{Answers, Chat};
+use interlock::app::chat::{ANSWER_WITHIN, Answers, Chat};
 use interlock::app::runs::RunView;
 use interlock::domain::digest::Digest;
 use interlock::domain::notice::address::SlackAccount;
@@ -47,7 +49,8 @@ fn slack_world(base: Base, notify: &str, chat: &ChatServer) -> (TestApp, Said) {
     test.key("keys/ops/s", &chat.address);
     let heard = Heard::default();
     let said = Arc::clone(&heard.0);
-    test.app.chat_with(Chat { signing_secret: SecretText::new(SIGNING_SECRET.to_owned()), answers: Arc::new(heard) });
+    let signing_secret = SecretText::new(SIGNING_SECRET.to_owned());
+    test.app.chat_with(Chat { signing_secret, answers: Arc::new(heard), answer_within: ANSWER_WITHIN });
     for (name, account) in
         [("alice", "T0001/UALICE"), ("maria", "T0001/UMARIA"), ("mo", "T0001/UMO1"), ("bob", "T0001/UBOB1")]
     {

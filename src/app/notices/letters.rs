@@ -14,6 +14,7 @@ use crate::domain::notice::{NoticeKind, next_try};
 use crate::domain::project::{Channel, MAIL};
 use crate::store::approvals::ApprovalRecord;
 use crate::store::notices::{self as rows, DeliveryRecord, NoticeRecord};
+use crate::store::slack_answers;
 use crate::store::users::{self, UserRecord};
 
 /// Deliveries that are looked at together.
@@ -90,6 +91,9 @@ impl App {
             if notice.rule.is_some() && !self.may_hear(&user, &notice, &matter) {
                 return keep(unneeded("they may not see it any more"));
             }
+            if let Some(to) = self.answer_in_slack(&notice).await? {
+                return self.send(&notice, &matter, delivery, to, signers).await;
+            }
             match user.email {
                 Some(address) => Destination::Mail(vec![address]),
                 None => return keep(Outcome::Never(format!("{} has no mail address", user.name))),
@@ -102,10 +106,29 @@ impl App {
                 Err(why) => return keep(Outcome::Never(why)),
             }
         };
-        let about = self.facts(&notice, &matter, signers).await?;
+        self.send(&notice, &matter, delivery, to, signers).await
+    }
+
+    async fn send(
+        &self,
+        notice: &NoticeRecord,
+        matter: &Matter,
+        delivery: &DeliveryRecord,
+        to: Destination,
+        signers: Vec<String>,
+    ) -> AppResult<Taken> {
+        let about = self.facts(notice, matter, signers).await?;
         let mark = Digest::of(format!("{}\n{}", delivery.channel, delivery.recipient).as_bytes()).short();
         let id = format!("{}.{mark}", notice.id);
         Ok(Taken::Send(Box::new(Letter { id, at: self.clock.now(), to, message: compose(about) })))
+    }
+
+    /// Where whoever started a run by a command in Slack hears how it ended, while Slack takes answers there.
+    async fn answer_in_slack(&self, notice: &NoticeRecord) -> AppResult<Option<Destination>> {
+        let (Some(run), NoticeKind::RunEnded) = (notice.run, notice.kind) else { return Ok(None) };
+        let (vault, now) = (self.vault.clone(), self.clock.now());
+        let found = self.db.read(move |c| slack_answers::find(c, &vault, run, now)).await?;
+        Ok(found.map(Destination::SlackAnswer))
     }
 
     async fn recipient(&self, written: &str) -> AppResult<Option<UserRecord>> {

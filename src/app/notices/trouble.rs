@@ -25,6 +25,8 @@ pub struct Trouble {
     pub approval: Option<ApprovalId>,
     /// The run that it is about.
     pub run: Option<RunNumber>,
+    /// The rule that it is about.
+    pub rule: Option<String>,
     /// The channel; `None` where nobody was found to send it to.
     pub channel: Option<String>,
     /// `user:NAME`, or empty where the channel itself is told.
@@ -73,6 +75,7 @@ fn of_notice(notice: NoticeRecord, again: bool) -> Trouble {
         project: notice.project,
         approval: notice.approval,
         run: notice.run,
+        rule: notice.rule,
         channel: None,
         recipient: String::new(),
         attempts: notice.attempts,
@@ -89,6 +92,7 @@ fn of_delivery(notice: &NoticeRecord, delivery: DeliveryRecord, again: bool) -> 
         project: notice.project.clone(),
         approval: notice.approval,
         run: notice.run,
+        rule: notice.rule.clone(),
         channel: Some(delivery.channel),
         recipient: delivery.recipient,
         attempts: delivery.attempts,

@@ -30,7 +30,7 @@ pub(in crate::app) fn tell_rules(
             Err(StoreError::NotFound { .. }) => u32::MAX - 1,
             Err(error) => return Err(error.into()),
         },
-        Origin::Button | Origin::Api | Origin::Cli | Origin::Schedule { .. } => 0,
+        Origin::Button | Origin::Api | Origin::Cli | Origin::Chat | Origin::Schedule { .. } => 0,
     };
     let payload = json!({
         "run": run.number, "job": run.job_path, "job_id": run.job_id, "state": run.state, "reason": run.end_reason,

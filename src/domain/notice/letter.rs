@@ -32,6 +32,8 @@ pub enum Destination {
         /// What a button that approves carries; without it there is no button.
         approve: Option<String>,
     },
+    /// The address that came with a command of Slack, where only who typed it reads; whoever knows it can write there.
+    SlackAnswer(SecretText),
     /// A workflow webhook of Teams.
     Teams(SecretText),
     /// An incoming webhook of Mattermost.

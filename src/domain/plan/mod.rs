@@ -191,6 +191,8 @@ pub enum Origin {
     Api,
     /// The command line on the server.
     Cli,
+    /// A command in a chat.
+    Chat,
     /// A webhook's delivery.
     Webhook { name: String, event: EventId },
     /// A rule that matched an event.
@@ -207,6 +209,7 @@ impl Origin {
             Self::Button => "button",
             Self::Api => "api",
             Self::Cli => "cli",
+            Self::Chat => "chat",
             Self::Webhook { .. } => "webhook",
             Self::Rule { .. } => "rule",
             Self::Schedule { .. } => "schedule",

@@ -99,12 +99,14 @@ pub(super) fn read_notify(node: &Node, report: &mut Report<'_>) -> Option<Notify
     let approvals = fields.optional("approvals").and_then(|n| names(n, "approvals", report));
     let rules = fields.optional("rules").and_then(|n| names(n, "rules", report));
     let buttons = fields.optional("slack_buttons").and_then(|n| report.read_boolean(n, "slack_buttons"));
+    let commands = fields.optional("slack_commands").and_then(|n| report.read_boolean(n, "slack_commands"));
     fields.finish(report);
     let usual = Notify::default();
     Some(Notify {
         approvals: approvals.unwrap_or(usual.approvals),
         rules: rules.unwrap_or(usual.rules),
         slack_buttons: buttons.unwrap_or(usual.slack_buttons),
+        slack_commands: commands.unwrap_or(usual.slack_commands),
     })
 }
 

@@ -15,7 +15,7 @@ pub async fn undelivered(call: Call) -> Answer {
 
 fn trouble(t: &Trouble) -> Value {
     json!({
-        "notice": t.notice, "kind": t.kind, "project": t.project, "approval": t.approval, "run": t.run,
+        "notice": t.notice, "kind": t.kind, "project": t.project, "approval": t.approval, "run": t.run, "rule": t.rule,
         "channel": t.channel, "recipient": t.recipient, "attempts": t.attempts, "error": t.error, "time": t.created_at,
         "next_try": t.next_at,
     })

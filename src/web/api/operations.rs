@@ -48,6 +48,10 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body("application/x-www-form-urlencoded", "Anything")),
             ..operation("pressButton", "Take a press of a button in Slack, signed by Slack", (200, Some("Pressed")))
         },
+        ("POST", "/hooks/slack/commands") => Operation {
+            request: Some(Body("application/x-www-form-urlencoded", "Anything")),
+            ..operation("typeCommand", "Take a slash command, signed by Slack", (200, Some("Pressed")))
+        },
         ("POST", "/api/v1/session") => Operation {
             request: Some(Body(JSON, "Credentials")),
             ..operation("openSession", "Sign in; sets the cookie", (200, Some("OpenedSession")))
@@ -325,10 +329,10 @@ pub(super) fn schemas() -> Value {
         "SourceSwitch": object(&["enabled"], json!({ "enabled": flag() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
             "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
-            "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
-            "error": text(), "time": time(), "next_try": maybe_time() })),
+            "run": { "type": ["integer", "null"] }, "rule": maybe_text(), "channel": maybe_text(), "recipient": text(),
+            "attempts": whole(), "error": text(), "time": time(), "next_try": maybe_time() })),
         "Pressed": object(&["response_type", "text"], json!({
-            "response_type": text(), "replace_original": flag(), "text": text() })),
+            "response_type": text(), "replace_original": flag(), "mrkdwn": flag(), "text": text() })),
         "RuleDetail": object(&["project", "name", "mode", "digest"], json!({
             "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
             "action": text(), "job": maybe_text(), "owner": text(), "mode": text(), "revision": whole(),

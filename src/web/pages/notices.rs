@@ -36,14 +36,16 @@ pub async fn lost(call: &Call) -> AppResult<Option<Vec<Lost>>> {
     let row = |t: Trouble| {
         let who = t.recipient.strip_prefix("user:").unwrap_or(&t.recipient).to_owned();
         Lost {
-            about: match t.run {
-                Some(run) => format!("{} #{run}: {}", t.project, t.kind.as_str().replace('_', " ")),
-                None => format!("{}: {}", t.project, t.kind.as_str().replace('_', " ")),
+            about: match (t.run, &t.rule) {
+                (Some(run), _) => format!("{} #{run}: {}", t.project, t.kind.as_str().replace('_', " ")),
+                (None, Some(rule)) => format!("{} {rule}: {}", t.project, t.kind.as_str().replace('_', " ")),
+                (None, None) => format!("{}: {}", t.project, t.kind.as_str().replace('_', " ")),
             },
-            link: match (t.approval, t.run) {
-                (Some(id), _) => format!("/approvals/{id}"),
-                (None, Some(run)) => format!("/runs/{run}"),
-                (None, None) => String::new(),
+            link: match (t.approval, t.run, &t.rule) {
+                (Some(id), ..) => format!("/approvals/{id}"),
+                (None, Some(run), _) => format!("/runs/{run}"),
+                (None, None, Some(rule)) => format!("/rules/{}/{}", t.project, super::words::encoded(rule)),
+                (None, None, None) => String::new(),
             },
             to: match t.channel {
                 Some(channel) if who.is_empty() => channel,

@@ -130,7 +130,7 @@ impl RunFacts {
             origin: words::origin(&run.origin),
             event_href: match &run.origin {
                 Origin::Webhook { event, .. } | Origin::Rule { event, .. } => Some(format!("/events/{event}")),
-                Origin::Button | Origin::Api | Origin::Cli | Origin::Schedule { .. } => None,
+                Origin::Button | Origin::Api | Origin::Cli | Origin::Chat | Origin::Schedule { .. } => None,
             },
             reason: if run.reason.is_empty() { "none given".to_owned() } else { visible(&run.reason) },
             options: options(&detail.plan),

@@ -39,10 +39,11 @@ struct Runs {
 }
 
 /// Ways in which a run is asked for.
-const ORIGINS: [(&str, &str); 6] = [
+const ORIGINS: [(&str, &str); 7] = [
     ("button", "button"),
     ("api", "API"),
     ("cli", "command line"),
+    ("chat", "chat"),
     ("webhook", "webhook"),
     ("rule", "rule"),
     ("schedule", "schedule"),

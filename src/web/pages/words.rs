@@ -75,6 +75,7 @@ pub fn origin(origin: &Origin) -> String {
         Origin::Button => "by the button".to_owned(),
         Origin::Api => "through the API".to_owned(),
         Origin::Cli => "on the command line".to_owned(),
+        Origin::Chat => "in a chat".to_owned(),
         Origin::Webhook { name, .. } => format!("by webhook {name}"),
         Origin::Rule { name, .. } => format!("by rule {name}"),
         Origin::Schedule { name } => format!("by schedule {name}"),
