@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use super::error::{AppError, AppResult};
 use crate::domain::access::{AccessRules, Permission, Resource};
+use crate::domain::alias::Alias;
 use crate::domain::digest::Digest;
 use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, SourceName, WebhookName};
 use crate::domain::job::{Dispatch, Job};
@@ -50,6 +51,8 @@ pub struct ProjectState {
     pub webhooks: BTreeMap<WebhookName, StoredWebhook>,
     /// Its rules, by name.
     pub rules: Vec<StoredRule>,
+    /// Its aliases of chats, by name.
+    pub aliases: BTreeMap<String, StoredAlias>,
     /// Its sources of events.
     pub sources: BTreeMap<SourceName, StoredSource>,
     /// Which of its rules an event can concern.
@@ -93,6 +96,15 @@ pub struct StoredRule {
     pub digest: Digest,
     /// The rule.
     pub rule: Arc<Rule>,
+}
+
+/// An alias with its revision.
+#[derive(Debug, Clone)]
+pub struct StoredAlias {
+    /// The revision's number.
+    pub revision: i64,
+    /// The alias.
+    pub alias: Arc<Alias>,
 }
 
 /// A source of events with its revision.
@@ -195,6 +207,7 @@ impl ProjectState {
             jobs: BTreeMap::new(),
             webhooks: BTreeMap::new(),
             rules: Vec::new(),
+            aliases: BTreeMap::new(),
             sources: BTreeMap::new(),
             rule_index: RuleIndex::default(),
         }
@@ -242,6 +255,10 @@ impl ProjectState {
                     digest: revision.digest,
                     rule: Arc::new(rule),
                 });
+            }
+            Kind::Alias => {
+                let alias = Arc::new(spec::read_alias(source).map_err(first)?);
+                self.aliases.insert(alias.name.clone(), StoredAlias { revision: definition.revision, alias });
             }
             Kind::Source => {
                 let source = Arc::new(spec::read_source(source).map_err(first)?);

@@ -3,6 +3,7 @@
 //! The press proves that Slack knows the member, not that they typed their password here: that is weaker, so a project has to
 //! want it. Everything else is as on the page: an administrator has named whose account it is, and the same function decides.
 
+pub mod aliases;
 mod commands;
 mod looking;
 mod starting;

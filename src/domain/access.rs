@@ -183,6 +183,8 @@ pub enum Resource {
     Webhook { project: ProjectName, name: String },
     /// A rule.
     Rule { project: ProjectName, name: String },
+    /// An alias of a chat.
+    Alias { project: ProjectName, name: String },
     /// A source of events.
     Source { project: ProjectName, name: String },
     /// The events of a project.
@@ -197,7 +199,7 @@ pub enum Resource {
 
 impl Resource {
     /// The path that `on:` globs are held against: `job/services/restart-service`, `node/web1`, `key/keys/ops/db`,
-    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `event`, `project`, `account/alice`, `system`.
+    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `alias/NAME`, `event`, `project`, `account/alice`, `system`.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -207,6 +209,7 @@ impl Resource {
             Self::Webhook { name, .. } => format!("webhook/{name}"),
             Self::Rule { name, .. } => format!("rule/{name}"),
             Self::Source { name, .. } => format!("source/{name}"),
+            Self::Alias { name, .. } => format!("alias/{name}"),
             Self::Events { .. } => "event".to_owned(),
             Self::Project { .. } => "project".to_owned(),
             Self::Account { name } => format!("account/{name}"),
@@ -224,6 +227,7 @@ impl Resource {
             | Self::Webhook { project, .. }
             | Self::Rule { project, .. }
             | Self::Source { project, .. }
+            | Self::Alias { project, .. }
             | Self::Events { project }
             | Self::Project { project } => Some(project),
             Self::Account { .. } | Self::System => None,

@@ -5,6 +5,7 @@
 //! web framework or SSH.
 
 pub mod access;
+pub mod alias;
 pub mod approval;
 pub mod archive;
 pub mod audit;

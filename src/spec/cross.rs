@@ -93,21 +93,14 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             has_option(find(spec, job.as_str())?, option)
         }
         Refers::ActionJob { name, pack, given } => {
-            let names = rule::job_names(name, pack, &spec.project.name);
-            let Some(job) = names.iter().find_map(|n| find(spec, n)) else {
-                if known.jobs_lost || names.iter().any(|n| known.broken_jobs.contains(n)) {
-                    return None;
-                }
-                let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
-                let near = names.last().unwrap_or(name);
-                let hint = suggest(near, paths.iter().map(String::as_str));
-                return error("unknown_job", format!("there is no job `{name}` for the rule to run"), hint);
+            let hint = |option: &str| format!("add `{option}:` below `parameters`");
+            runs_job(spec, known, (name, pack, given), "the rule", hint)
+        }
+        Refers::AliasJob { name, pack, given } => {
+            let hint = |option: &str| {
+                format!("add `{{{{{option}}}}}` to each of `formats`, or `{option}:` below `immutable_parameters`")
             };
-            let lacks =
-                |o: &&OptionSpec| o.required && o.default.is_none() && !given.iter().any(|g| g == o.name.as_str());
-            let missing = job.options.iter().find(lacks)?;
-            let hint = format!("add `{}:` below `parameters`", missing.name);
-            error("missing_option", format!("the job `{}` needs the option `{}`", job.path, missing.name), Some(hint))
+            runs_job(spec, known, (name, pack, given), "the alias", hint)
         }
         Refers::ActionOption(name, pack, option) => {
             let names = rule::job_names(name, pack, &spec.project.name);
@@ -151,6 +144,30 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
             Some((Severity::Warning, "service_without_role", message, Some(hint)))
         }
     }
+}
+
+/// What is wrong with running this job with these options.
+fn runs_job(
+    spec: &ProjectSpec,
+    known: &Known,
+    (name, pack, given): (&str, &str, &[String]),
+    who: &str,
+    how_to_give: impl Fn(&str) -> String,
+) -> Option<Finding> {
+    let names = rule::job_names(name, pack, &spec.project.name);
+    let Some(job) = names.iter().find_map(|n| find(spec, n)) else {
+        if known.jobs_lost || names.iter().any(|n| known.broken_jobs.contains(n)) {
+            return None;
+        }
+        let paths: Vec<String> = spec.jobs.iter().map(|j| j.value.path.to_string()).collect();
+        let near = names.last().map_or(name, String::as_str);
+        let hint = suggest(near, paths.iter().map(String::as_str));
+        return Some((Severity::Error, "unknown_job", format!("there is no job `{name}` for {who} to run"), hint));
+    };
+    let lacks = |o: &&OptionSpec| o.required && o.default.is_none() && !given.iter().any(|g| g == o.name.as_str());
+    let missing = job.options.iter().find(lacks)?;
+    let message = format!("the job `{}` needs the option `{}`", job.path, missing.name);
+    Some((Severity::Error, "missing_option", message, Some(how_to_give(missing.name.as_str()))))
 }
 
 /// What is wrong with naming this option of a job.

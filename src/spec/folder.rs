@@ -9,8 +9,9 @@ use super::nodes::{self, NodesFormat};
 use super::report::{Reference, Report};
 use super::rule;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, job, project, rundeck, source, webhook, write, xml};
+use super::{access, alias, job, project, rundeck, source, webhook, write, xml};
 use crate::domain::access::AccessRules;
+use crate::domain::alias::Alias;
 use crate::domain::digest::{Digest, canonical_json};
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
@@ -56,6 +57,8 @@ pub struct ProjectSpec {
     pub webhooks: Vec<Authored<Webhook>>,
     /// The rules.
     pub rules: Vec<Authored<Rule>>,
+    /// The aliases of chats.
+    pub aliases: Vec<Authored<Alias>>,
     /// The sources of events.
     pub sources: Vec<Authored<Source>>,
 }
@@ -69,6 +72,7 @@ enum Place {
     Webhooks,
     Rules,
     Sources,
+    Aliases,
     Ignored,
     Unknown,
 }
@@ -89,6 +93,7 @@ fn place(path: &str) -> Place {
         (Some(("webhooks", _)), true) => Place::Webhooks,
         (Some(("rules", _)), true) => Place::Rules,
         (Some(("sources", _)), true) => Place::Sources,
+        (Some(("aliases", _)), true) => Place::Aliases,
         _ => Place::Unknown,
     }
 }
@@ -119,6 +124,7 @@ pub fn check_folder(name: &ProjectName, files: &[(String, Vec<u8>)]) -> (Project
         jobs: Vec::new(),
         webhooks: Vec::new(),
         rules: Vec::new(),
+        aliases: Vec::new(),
         sources: Vec::new(),
     };
     let mut folder = Folder { spec, known: Known::default(), diagnostics: Vec::new(), references: Vec::new() };
@@ -148,7 +154,7 @@ impl Folder {
         let text = without_mark(text);
         let mut report = Report::new(path, text);
         if matches!(place, Place::Unknown) {
-            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/, rules/ and sources/";
+            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/, rules/, sources/ and aliases/";
             report.warning("unknown_file", Span::at(0), "this file belongs to nothing and is not read", Some(hint));
         } else if bad_byte.is_some() {
             report.error("not_utf8", Span::at(text.len()), "the file is not UTF-8 text", Some("save it as UTF-8"));
@@ -169,8 +175,8 @@ impl Folder {
             Place::Jobs | Place::JobsXml => self.known.jobs_lost = true,
             Place::Webhooks => self.known.webhooks_lost = true,
             Place::Rules => self.known.rules_lost = true,
-            // Nothing refers to a source.
-            Place::Sources | Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
+            // Nothing refers to a source or an alias.
+            Place::Sources | Place::Aliases | Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
         }
     }
 
@@ -297,6 +303,14 @@ impl Folder {
                     self.add_source(source_of_events, at, path, source, report);
                 }
             }
+            Place::Aliases => match alias::read(root, report) {
+                Some(alias) if self.spec.aliases.iter().any(|other| other.value.name == alias.name) => {
+                    let message = format!("the alias `{}` stands twice in this project", alias.name);
+                    report.error("duplicate_alias", at, message, Some("give each its own name"));
+                }
+                Some(alias) => self.spec.aliases.push(authored(alias, path, source)),
+                None => {}
+            },
             Place::Nodes(_) | Place::JobsXml | Place::Ignored | Place::Unknown => {}
         }
     }

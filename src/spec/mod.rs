@@ -4,6 +4,7 @@
 //! of a file come together, and that reading is bounded. Works on text and bytes in memory: it opens no file.
 
 mod access;
+mod alias;
 mod canonical;
 mod canonical_rule;
 mod criteria;
@@ -30,5 +31,5 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use folder::{Authored, ProjectSpec, check_folder};
 pub use nodes::NodesFormat;
 pub use schema::{SchemaKind, schema};
-pub use single::{read_access, read_job, read_nodes, read_project, read_rule, read_source, read_webhook};
+pub use single::{read_access, read_alias, read_job, read_nodes, read_project, read_rule, read_source, read_webhook};
 pub use write::{write_job, write_nodes, write_webhook};

@@ -37,6 +37,15 @@ pub(crate) enum Refers {
         /// The options.
         given: Vec<String>,
     },
+    /// The job of an alias, as an action names it, with the options that every way of saying it gives.
+    AliasJob {
+        /// The job as written.
+        name: String,
+        /// The alias's own pack.
+        pack: String,
+        /// The options.
+        given: Vec<String>,
+    },
     /// An option of such a job, given by name and pack.
     ActionOption(String, String, String),
 }

@@ -4,8 +4,9 @@ use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::Report;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, folder, job, project, rule, rundeck, source, webhook};
+use super::{access, alias, folder, job, project, rule, rundeck, source, webhook};
 use crate::domain::access::AccessRules;
+use crate::domain::alias::Alias;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
@@ -45,6 +46,14 @@ pub fn read_webhook(source: &str) -> Result<Webhook, Vec<Diagnostic>> {
 /// Every mistake, sorted by place; the file is called `rule.yaml`.
 pub fn read_rule(source: &str) -> Result<Rule, Vec<Diagnostic>> {
     one("rule.yaml", source, rule::read)
+}
+
+/// Reads one alias of a chat.
+///
+/// # Errors
+/// Every mistake, sorted by place; the file is called `alias.yaml`.
+pub fn read_alias(source: &str) -> Result<Alias, Vec<Diagnostic>> {
+    one("alias.yaml", source, alias::read)
 }
 
 /// Reads one source of events.

@@ -134,6 +134,7 @@ fn world() -> World {
         ("jobs/plain.yaml", "name: plain\ngroup: team\nnodes: {filter: '.*'}\nsteps:\n  - {run: 'echo hush-hush'}\n"),
         ("webhooks/incoming.yaml", hook),
         ("rules/incoming.yaml", RULE),
+        ("aliases/hush.yaml", "name: hush-hush\naction_ref: team/hush-hush\nformats: ['hush-hush now']\n"),
         ("sources/incoming.yaml", "name: incoming\ntype: timer\nevery: 1h\ndescription: hush-hush\n"),
     ];
     test.load("ops", &files);

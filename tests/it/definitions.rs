@@ -265,6 +265,7 @@ fn the_documentations_examples_have_no_mistake() {
         ("docs/rules.md", 4),
         ("docs/notifications.md", 2),
         ("docs/sources.md", 6),
+        ("docs/chat.md", 4),
     ];
     for (page, least) in pages {
         let text = std::fs::read_to_string(below(page)).unwrap();
@@ -281,6 +282,7 @@ fn the_documentations_examples_have_no_mistake() {
         // A file of sources may hold several.
         assert!(project.sources.len() >= files.iter().filter(|(n, _)| n.starts_with("sources/")).count(), "{page}");
         assert_eq!(project.webhooks.len(), files.iter().filter(|(n, _)| n.starts_with("webhooks/")).count(), "{page}");
+        assert_eq!(project.aliases.len(), files.iter().filter(|(n, _)| n.starts_with("aliases/")).count(), "{page}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! Decisions by a button in Slack: only where the project wants it, only with Slack's own signature, once, and only by
 //! somebody whose account an administrator has named and who could sign on the page.
 
+mod aliases;
 mod commands;
 
 use std::sync::{Arc, Mutex};

@@ -85,7 +85,7 @@ impl App {
         }
         let speaker = Speaker { actor, places, source: format!("slack:{}", slash.account) };
         match command {
-            Command::Help => Ok(help(&slash.name)),
+            Command::Help => Ok(self.help_in_chat(&speaker, &slash.name)),
             Command::Jobs(words) => self.jobs_in_chat(&speaker, &words).await,
             Command::Show(job) => self.job_in_chat(&speaker, &job, &slash.name).await,
             Command::Run { job, options, reason } => self.run_in_chat(&speaker, slash, &job, options, reason).await,
@@ -97,11 +97,7 @@ impl App {
                 "Signing needs a password typed a short while ago, so it is done on the page of the request: {}/approvals. Where a project has buttons in Slack, the one below its post does as well.",
                 self.settings.public_url
             )),
-            Command::Other(text) => Ok(format!(
-                "I do not understand `{}`. `{} help` lists what I do.",
-                crate::domain::notice::message::one_line(&text, 60),
-                slash.name
-            )),
+            Command::Other(text) => self.said_in_chat(&speaker, slash, &text).await,
         }
     }
 

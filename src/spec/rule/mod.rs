@@ -88,7 +88,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
     })
 }
 
-fn read_name(node: &Node, key: &str, report: &mut Report<'_>) -> Option<String> {
+pub(super) fn read_name(node: &Node, key: &str, report: &mut Report<'_>) -> Option<String> {
     let text = report.read_scalar(node, key)?;
     let mut bytes = text.bytes();
     let good = bytes.next().is_some_and(|b| b.is_ascii_alphanumeric())

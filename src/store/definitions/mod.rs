@@ -33,6 +33,8 @@ words! {
         Webhook => "webhook",
         /// A source of events.
         Source => "source",
+        /// Words of a chat that ask for a run.
+        Alias => "alias",
     }
 }
 

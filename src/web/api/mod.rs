@@ -1,5 +1,6 @@
 //! The JSON API under `/api/v1`: snake_case fields, RFC 3339 times in UTC, problem documents, lists as `{items, next}`.
 
+pub mod aliases;
 pub mod approvals;
 pub mod audit;
 pub mod backtests;
@@ -60,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events/counts", Guard::SignedIn, to!(events::counts)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
     api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
+    api("GET", "/api/v1/aliases", Guard::SignedIn, to!(aliases::list)),
     api("GET", "/api/v1/sources", Guard::SignedIn, to!(sources::list)),
     api("GET", "/api/v1/sources/{project}/{name}", Guard::Needs(Permission::View, On::Source), to!(sources::show)),
     api(

@@ -173,6 +173,9 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
         ("GET", "/api/v1/events/{id}/verdicts") => {
             operation("listVerdicts", "What rules made of an event, each with its reasons", (200, Some("VerdictList")))
         }
+        ("GET", "/api/v1/aliases") => {
+            operation("listAliases", "Words of a chat that ask for a run", (200, Some("AliasList")))
+        }
         ("GET", "/api/v1/sources") => operation("listSources", "Sources of events", (200, Some("SourceList"))),
         ("GET", "/api/v1/sources/{project}/{name}") => {
             operation("showSource", "A source and where it stands", (200, Some("Source")))
@@ -321,6 +324,9 @@ pub(super) fn schemas() -> Value {
         "Rule": object(&["project", "pack", "name"], json!({
             "project": text(), "pack": text(), "name": text(), "description": text(), "trigger": text(),
             "action": text(), "mode": text(), "revision": whole(), "digest": text() })),
+        "Alias": object(&["project", "name", "job", "formats", "enabled"], json!({
+            "project": text(), "name": text(), "description": text(), "job": text(),
+            "formats": { "type": "array", "items": text() }, "enabled": flag(), "revision": whole() })),
         "Source": object(&["project", "name", "type", "event", "enabled", "state"], json!({
             "project": text(), "name": text(), "description": text(), "type": text(), "event": text(), "enabled": flag(),
             "state": { "enum": ["off", "starting", "watching", "failing", "done"] }, "next_at": maybe_time(),
@@ -377,6 +383,7 @@ pub(super) fn schemas() -> Value {
             ("BacktestList", "BacktestReport"),
             ("RuleList", "Rule"),
             ("SourceList", "Source"),
+            ("AliasList", "Alias"),
             ("VerdictList", "Verdict"),
             ("AuditList", "AuditEntry"),
             ("UndeliveredList", "Undelivered"),

@@ -215,6 +215,8 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
         Kind::Rule => format!("/rules/{project}/{encoded}"),
         Kind::Source => "/sources".to_owned(),
+        // They are words for jobs.
+        Kind::Alias => "/jobs".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
@@ -234,6 +236,9 @@ const fn beginning(kind: Kind) -> &'static str {
         }
         Kind::Source => {
             "name: my-source\ndescription: What it watches, and why.\ntype: timer\nevent: source.my-source\ncron: '0 6 * * mon-fri'\ntime_zone: Europe/Berlin\nmissed: one\n"
+        }
+        Kind::Alias => {
+            "name: my_alias\ndescription: What it does, in one line.\naction_ref: GROUP/NAME\nformats:\n  - 'restart {{service}} on {{host}}'\n"
         }
         _ => "",
     }
