@@ -2,6 +2,7 @@
 
 mod log;
 mod poll;
+mod queue;
 mod timer;
 
 use serde_json::{Value, json};
@@ -19,9 +20,11 @@ enum Kind {
     Timer,
     Poll,
     Log,
+    Queue,
 }
 
-const KINDS: [(&str, Kind); 3] = [("timer", Kind::Timer), ("poll", Kind::Poll), ("log", Kind::Log)];
+const KINDS: [(&str, Kind); 4] =
+    [("timer", Kind::Timer), ("poll", Kind::Poll), ("log", Kind::Log), ("nats", Kind::Queue)];
 
 /// Reads one document as a source.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
@@ -47,6 +50,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
         Kind::Timer => timer::read(&mut fields, report).map(SourceKind::Timer),
         Kind::Poll => poll::read(&mut fields, report).map(SourceKind::Poll),
         Kind::Log => log::read(&mut fields, report).map(SourceKind::Log),
+        Kind::Queue => queue::read(&mut fields, report).map(SourceKind::Queue),
     };
     fields.finish(report);
     if report.errors() > before {

@@ -27,6 +27,7 @@ mod lifecycle;
 mod lists;
 mod lost_database;
 mod mail;
+mod nats;
 mod nodes;
 mod notices;
 mod policy_matrix;

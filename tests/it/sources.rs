@@ -5,6 +5,8 @@ mod alerts;
 mod logs;
 mod polls;
 mod privately;
+mod queue_logins;
+mod queues;
 mod timers;
 
 use std::time::{Duration, Instant};
