@@ -21,6 +21,7 @@ mod full_disk;
 mod harness;
 mod hostile;
 mod intake;
+mod kill_events;
 mod kill_notices;
 mod kill_points;
 mod lifecycle;
