@@ -22,6 +22,7 @@ pub(super) async fn keep(app: Arc<App>, feed: Feed) {
     let mut under_way = JoinSet::new();
     let busy = Busy::default();
     loop {
+        feed.close_idle();
         let room = AT_ONCE.saturating_sub(under_way.len().saturating_sub(busy.count()));
         match app.outings(&feed.machine().id, &feed.machine().host, room).await {
             Ok(outings) => {

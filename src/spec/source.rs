@@ -1,5 +1,6 @@
 //! Reads a source of events.
 
+mod journal;
 mod log;
 mod poll;
 mod queue;
@@ -21,10 +22,16 @@ enum Kind {
     Poll,
     Log,
     Queue,
+    Journal,
 }
 
-const KINDS: [(&str, Kind); 4] =
-    [("timer", Kind::Timer), ("poll", Kind::Poll), ("log", Kind::Log), ("nats", Kind::Queue)];
+const KINDS: [(&str, Kind); 5] = [
+    ("timer", Kind::Timer),
+    ("poll", Kind::Poll),
+    ("log", Kind::Log),
+    ("journal", Kind::Journal),
+    ("nats", Kind::Queue),
+];
 
 /// Reads one document as a source.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
@@ -50,6 +57,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
         Kind::Timer => timer::read(&mut fields, report).map(SourceKind::Timer),
         Kind::Poll => poll::read(&mut fields, report).map(SourceKind::Poll),
         Kind::Log => log::read(&mut fields, report).map(SourceKind::Log),
+        Kind::Journal => journal::read(&mut fields, report).map(SourceKind::Journal),
         Kind::Queue => queue::read(&mut fields, report).map(SourceKind::Queue),
     };
     fields.finish(report);

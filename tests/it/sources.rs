@@ -2,6 +2,7 @@
 
 mod alertmanager;
 mod alerts;
+mod journals;
 mod kills;
 mod logs;
 mod polls;

@@ -1,5 +1,6 @@
 //! What makes events by itself: timers, and what is read from outside.
 
+mod journals;
 mod logs;
 mod outside;
 mod polls;

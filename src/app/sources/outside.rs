@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Watched;
+use super::journals::store_entries;
 use super::logs::store_lines;
 use super::polls::{position, store_items};
 use super::queues::store_messages;
@@ -11,7 +12,7 @@ use crate::app::error::{AppError, AppResult};
 use crate::domain::access::{Permission, Permit};
 use crate::domain::moment::Moment;
 use crate::domain::source::SourceKind;
-use crate::domain::source::errand::{Answer, Catch, Errand, LogPosition, Question, Reading};
+use crate::domain::source::errand::{Answer, Catch, Errand, Following, LogPosition, Question, Reading};
 use crate::domain::source::standing::{Turn, turn};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::sources::{self, NewStanding, StandingRecord, seen};
@@ -46,7 +47,7 @@ impl Outing {
     pub fn is_untaken(&self) -> Option<&str> {
         match self.watched.source.kind {
             SourceKind::Timer(_) | SourceKind::Poll(_) => None,
-            SourceKind::Log(_) | SourceKind::Queue(_) => Some(&self.watched.at.definition),
+            SourceKind::Log(_) | SourceKind::Queue(_) | SourceKind::Journal(_) => Some(&self.watched.at.definition),
         }
     }
 }
@@ -86,7 +87,7 @@ impl App {
         let place = |kind: &SourceKind| match kind {
             SourceKind::Timer(_) => None,
             SourceKind::Poll(_) => Some(String::new()),
-            SourceKind::Log(_) | SourceKind::Queue(_) => Some(machine.to_owned()),
+            SourceKind::Log(_) | SourceKind::Queue(_) | SourceKind::Journal(_) => Some(machine.to_owned()),
         };
         let watched: Vec<Watched> = catalogue
             .projects
@@ -158,6 +159,11 @@ impl App {
                 position: serde_json::from_str::<LogPosition>(&standing.position).ok(),
                 from_start: log.from_start && standing.position != FROM_END,
                 born: now.timestamp_micros().to_string(),
+            })),
+            SourceKind::Journal(journal) => Ok(Errand::Follow(Following {
+                filter: journal.filter.clone(),
+                position: serde_json::from_str(&standing.position).ok(),
+                from_start: journal.from_start && standing.position != FROM_END,
             })),
             SourceKind::Queue(queue) => self.pulling(&watched, queue, all).await.map(Errand::Pull),
         };
@@ -266,6 +272,9 @@ fn store(
             }
         }
         (SourceKind::Log(log), Ok(Catch::Lines(lines))) => store_lines(c, permit, outing, log, lines, now),
+        (SourceKind::Journal(journal), Ok(Catch::Entries(came))) => {
+            store_entries(c, permit, outing, journal, came, now)
+        }
         (SourceKind::Queue(queue), Ok(Catch::Messages(came))) => store_messages(c, permit, outing, queue, came, now),
         (_, Err(why)) => fail(c, permit, outing, why, now),
         _ => Ok(Brought::default()),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::journal::{Entry, Filter, JournalPosition};
 use super::log::Line;
 use super::poll::Poll;
 use super::queue::{Message, Queue};
@@ -20,6 +21,8 @@ pub enum Errand {
     Read(Reading),
     /// Messages of a queue.
     Pull(Pulling),
+    /// New entries of a journal.
+    Follow(Following),
 }
 
 /// What was brought back.
@@ -31,6 +34,8 @@ pub enum Catch {
     Lines(Lines),
     /// Messages, which are still the queue's until they are acknowledged.
     Messages(Messages),
+    /// Entries.
+    Entries(Entries),
 }
 
 impl Catch {
@@ -41,6 +46,7 @@ impl Catch {
             Self::Answer(answer) => matches!(answer, Answer::Document(..)),
             Self::Lines(lines) => !lines.lines.is_empty(),
             Self::Messages(messages) => !messages.messages.is_empty(),
+            Self::Entries(entries) => !entries.entries.is_empty(),
         }
     }
 
@@ -49,7 +55,7 @@ impl Catch {
     pub fn receipts(&mut self) -> Option<Receipts> {
         match self {
             Self::Messages(messages) => messages.receipts.take(),
-            Self::Answer(_) | Self::Lines(_) => None,
+            Self::Answer(_) | Self::Lines(_) | Self::Entries(_) => None,
         }
     }
 }
@@ -124,6 +130,30 @@ pub struct Lines {
     pub lines: Vec<Line>,
     /// How far they reach.
     pub position: LogPosition,
+    /// Whether there is more to read at once.
+    pub more: bool,
+    /// What may have been lost, in a sentence.
+    pub warning: Option<String>,
+}
+
+/// Entries that are looked for.
+#[derive(Debug)]
+pub struct Following {
+    /// Which.
+    pub filter: Filter,
+    /// How far the journal was read; `None` at first.
+    pub position: Option<JournalPosition>,
+    /// Whether a first look begins at the start.
+    pub from_start: bool,
+}
+
+/// Entries, and how far they reach.
+#[derive(Debug)]
+pub struct Entries {
+    /// The entries, in their order.
+    pub entries: Vec<Entry>,
+    /// How far they reach.
+    pub position: JournalPosition,
     /// Whether there is more to read at once.
     pub more: bool,
     /// What may have been lost, in a sentence.

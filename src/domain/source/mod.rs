@@ -2,6 +2,7 @@
 //! happened.
 
 pub mod errand;
+pub mod journal;
 pub mod log;
 pub mod poll;
 pub mod queue;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::digest::{Digest, canonical_json};
 use super::ids::{KeyPath, SourceName};
+use journal::Journal;
 use log::LogFile;
 use poll::Poll;
 use queue::Queue;
@@ -43,6 +45,8 @@ pub enum SourceKind {
     Log(LogFile),
     /// Messages of a queue.
     Queue(Queue),
+    /// New entries of systemd's journal.
+    Journal(Journal),
 }
 
 impl SourceKind {
@@ -54,6 +58,7 @@ impl SourceKind {
             Self::Poll(_) => "poll",
             Self::Log(_) => "log",
             Self::Queue(_) => "nats",
+            Self::Journal(_) => "journal",
         }
     }
 
@@ -65,6 +70,7 @@ impl SourceKind {
             Self::Poll(poll) => poll.settings(),
             Self::Log(log) => log.settings(),
             Self::Queue(queue) => queue.settings(),
+            Self::Journal(journal) => journal.settings(),
         }
     }
 
@@ -75,6 +81,7 @@ impl SourceKind {
             Self::Poll(poll) => poll.position_of(),
             Self::Log(log) => json!(log.file),
             Self::Queue(queue) => queue.position_of(),
+            Self::Journal(journal) => journal.position_of(),
         }
     }
 }
@@ -84,7 +91,7 @@ impl SourceKind {
     #[must_use]
     pub fn secrets(&self) -> Vec<&KeyPath> {
         match self {
-            Self::Timer(_) | Self::Log(_) => Vec::new(),
+            Self::Timer(_) | Self::Log(_) | Self::Journal(_) => Vec::new(),
             Self::Poll(poll) => poll.secrets().collect(),
             Self::Queue(queue) => queue.secret().into_iter().collect(),
         }

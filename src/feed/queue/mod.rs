@@ -31,7 +31,6 @@ impl Queues {
     /// Takes what waits.
     pub(super) async fn pull(&self, pulling: &Pulling, private: bool) -> Result<Messages, String> {
         let key = key(pulling);
-        self.close_idle();
         let known = self.open().get(&key).cloned();
         let work = async {
             let connection = match known {
@@ -70,7 +69,8 @@ impl Queues {
         let _ = tokio::time::timeout(PATIENCE, work).await;
     }
 
-    fn close_idle(&self) {
+    /// Lets go of connections that nobody has used for a while.
+    pub(super) fn close_idle(&self) {
         let now = Instant::now();
         self.open().retain(|_, connection| now.duration_since(connection.used()) < IDLE);
     }
