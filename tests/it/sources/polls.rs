@@ -253,6 +253,30 @@ fn two_servers_ask_once(base: Base) {
     assert_eq!(ids, (0..10).collect::<Vec<_>>());
 }
 
+/// However much comes and goes, so many are remembered at most; those that are there always, and of the others the newest.
+#[test]
+fn what_is_remembered_stays_within_its_bound() {
+    let elsewhere = Elsewhere::start();
+    elsewhere.lists(&[1, 2]);
+    let test = begun(Base::Sqlite, &elsewhere, "");
+    look(&test);
+    test.sql(
+        "WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 59999)
+         INSERT INTO source_seen (definition_id, key, gone_at)
+         SELECT definition_id, 'gone ' || n, datetime('2026-11-29 00:00:00', n || ' seconds') FROM n, source_states",
+    );
+    elsewhere.lists(&[1, 2, 3]);
+    assert_eq!(look(&test), 1);
+    let counted = |which: &str| {
+        let query = format!("SELECT CAST(count(*) AS TEXT), '' FROM source_seen WHERE {which}");
+        test.sql_rows(&query).remove(0).0.parse::<u64>().unwrap()
+    };
+    assert_eq!(counted("true"), 50_000);
+    assert_eq!(counted("gone_at IS NULL AND key IN ('1', '2', '3')"), 3);
+    assert_eq!(counted("key IN ('gone 0', 'gone 10002')"), 0, "the oldest are forgotten");
+    assert_eq!(counted("key IN ('gone 10003', 'gone 59999')"), 2, "and no more of them than it takes");
+}
+
 /// Without the server's leave no private address is asked, however it is written.
 #[test]
 fn private_addresses_are_not_asked_by_default() {
