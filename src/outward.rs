@@ -1,6 +1,7 @@
 //! The way to addresses outside: HTTPS without redirects and proxies, a short patience, and the address that was checked is
 //! the one that is connected to.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -27,6 +28,26 @@ pub(crate) fn agent(private: bool, patience: Duration, tls: TlsConfig) -> ureq::
         .build();
     let resolver = Guarded { inner: DefaultResolver::default(), private };
     ureq::Agent::with_parts(config, DefaultConnector::new(), resolver)
+}
+
+/// The addresses of a host, all of which may be connected to: public ones, and private ones only where `private` says so.
+pub(crate) async fn addresses(
+    host: &str,
+    port: u16,
+    private: bool,
+    patience: Duration,
+) -> Result<Vec<SocketAddr>, Trouble> {
+    let other = |words: &str| Trouble::Other(words.to_owned());
+    let found = tokio::time::timeout(patience, tokio::net::lookup_host((host, port))).await;
+    let found = found.map_err(|_| other("its host name was not answered for in time"))?;
+    let found: Vec<SocketAddr> = found.map_err(|_| other("its host name leads nowhere"))?.collect();
+    if found.is_empty() {
+        return Err(other("its host name leads nowhere"));
+    }
+    if !private && found.iter().any(|address| !is_public(address.ip())) {
+        return Err(Trouble::NotPublic);
+    }
+    Ok(found)
 }
 
 /// Why nothing came of an exchange.

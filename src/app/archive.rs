@@ -17,7 +17,7 @@ use crate::domain::ids::RunNumber;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::bucket::{Bucket, BucketError, Stored};
 use crate::store::log_archives::{self as rows, ArchiveRecord, ArchiveState, Objects};
-use crate::store::{installation, output};
+use crate::store::output;
 
 /// Runs that are looked at together.
 const TOGETHER: usize = 200;
@@ -55,8 +55,7 @@ impl App {
     /// # Errors
     /// The database.
     pub async fn archive_logs_in(&self, bucket: Bucket, keep: Seconds) -> AppResult<()> {
-        let (id, now) = (uuid::Builder::from_random_bytes(random::bytes()?).into_uuid().to_string(), self.clock.now());
-        let installation = self.db.write(move |c| installation::found(c, &id, now)).await?.id;
+        let installation = self.installation().await?;
         // Whoever comes later has the same in mind.
         let _ = self.archive.set(Archive { bucket, keep, installation });
         Ok(())

@@ -13,7 +13,6 @@ use crate::domain::digest::Digest;
 use crate::domain::ids::{JobPath, KeyPath, ProjectName};
 use crate::domain::option::{OptionKind, OptionSpec};
 use crate::domain::project::Channel;
-use crate::domain::source::SourceKind;
 use crate::spec;
 use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
 use crate::store::{StoreError, projects};
@@ -410,10 +409,10 @@ fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)
             };
             channels.into_values().filter_map(key).collect()
         }
-        Kind::Source => match spec::read_source(&one.source).map(|source| source.kind) {
-            Ok(SourceKind::Poll(poll)) => poll.secrets().map(|path| ("source", path.clone())).collect(),
-            Ok(SourceKind::Timer(_) | SourceKind::Log(_)) | Err(_) => Vec::new(),
-        },
+        Kind::Source => {
+            let source = spec::read_source(&one.source).ok();
+            source.iter().flat_map(|s| s.kind.secrets()).map(|path| ("source", path.clone())).collect()
+        }
         Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule | Kind::Alias => Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use super::record::Source;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::event::{Event, EventVerdict, POSTED, is_event_type};
 use crate::domain::ids::{EventId, ProjectName};
+use crate::domain::moment::Moment;
 use crate::domain::option::FieldError;
 use crate::domain::time::Timestamp;
 use crate::store::events::{self, Stored};
@@ -96,6 +97,9 @@ impl App {
                 }
             })
             .await?;
+        if !stored.1 {
+            Moment::EventStored.reached();
+        }
         if stored.0.awaits_rules {
             self.live.work_is_there();
         }

@@ -29,6 +29,7 @@ pub mod health;
 pub mod hooks;
 pub mod hooks_view;
 pub mod idempotency;
+mod installation;
 pub mod jobs;
 pub mod keys;
 pub mod live;
@@ -94,6 +95,7 @@ pub struct App {
     pub settings: Settings,
     reach: std::sync::OnceLock<Arc<dyn reach::Reach>>,
     archive: std::sync::OnceLock<archive::Archive>,
+    installation: std::sync::OnceLock<String>,
     leases: std::sync::Mutex<LeaseWatch>,
     /// Who may carry a backtest out now.
     backtests: tokio::sync::Semaphore,
@@ -168,6 +170,7 @@ impl App {
             settings,
             reach: std::sync::OnceLock::new(),
             archive: std::sync::OnceLock::new(),
+            installation: std::sync::OnceLock::new(),
             leases: std::sync::Mutex::default(),
             backtests: tokio::sync::Semaphore::new(1),
             chat: std::sync::OnceLock::new(),

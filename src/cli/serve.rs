@@ -56,7 +56,7 @@ pub(super) enum Leaving {
 }
 
 pub(super) fn run(global: Global, options: Options) -> Done {
-    crate::telemetry::start("info");
+    crate::telemetry::start("info,async_nats=warn");
     #[cfg(debug_assertions)]
     super::die::when_told();
     let (courier, feed) = (options.notify.courier()?, options.sources.feed()?);

@@ -49,6 +49,13 @@ pub fn die_at() -> Option<String> {
     read("INTERLOCK_DIE_AT")
 }
 
+/// The moment at which whoever comes to it stands still for good, from `INTERLOCK_HALT_AT`. For tests; not in releases.
+#[cfg(debug_assertions)]
+#[must_use]
+pub fn halt_at() -> Option<String> {
+    read("INTERLOCK_HALT_AT")
+}
+
 fn read(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     let value = std::env::var(name);

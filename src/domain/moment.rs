@@ -1,8 +1,8 @@
-//! Moments in the life of a run or a notice at which a server can die. Tests end the process there; otherwise nothing happens.
+//! Moments in the life of a run, a notice or an event at which a server can die. Tests end the process there; otherwise nothing happens.
 
 use std::sync::OnceLock;
 
-/// Where a server is with a run or a notice.
+/// Where a server is with a run, a notice or an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
     /// A request was understood and nothing is stored yet.
@@ -25,6 +25,26 @@ pub enum Moment {
     NoticeTaken,
     /// It was sent, and nobody took note.
     NoticeSent,
+    /// An event is stored, and whoever sent it has no answer.
+    EventStored,
+    /// An event is this server's to look at, and no rule has.
+    EventTaken,
+    /// A rule wants to act on it, and nothing is stored of that.
+    EventJudged,
+    /// Its action, with claim and run, is written and not committed.
+    ActionUncommitted,
+    /// Every rule has looked at it, and the event does not say so.
+    EventUnmarked,
+    /// A timer's events are written and not committed.
+    TimerUncommitted,
+    /// They are stored.
+    TimerFired,
+    /// Something came from what a source watches, and is not stored.
+    SourceFetched,
+    /// Its events are written and not committed.
+    SourceUncommitted,
+    /// Its events are stored; what it came from was not told.
+    SourceStored,
 }
 
 impl Moment {
@@ -40,6 +60,10 @@ impl Moment {
         Self::CodeUncommitted,
     ];
 
+    /// Every moment of an event that is posted and that a rule acts on, in order.
+    pub const OF_AN_EVENT: [Self; 5] =
+        [Self::EventStored, Self::EventTaken, Self::EventJudged, Self::ActionUncommitted, Self::EventUnmarked];
+
     /// Its word.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -54,6 +78,16 @@ impl Moment {
             Self::CodeUncommitted => "code_uncommitted",
             Self::NoticeTaken => "notice_taken",
             Self::NoticeSent => "notice_sent",
+            Self::EventStored => "event_stored",
+            Self::EventTaken => "event_taken",
+            Self::EventJudged => "event_judged",
+            Self::ActionUncommitted => "action_uncommitted",
+            Self::EventUnmarked => "event_unmarked",
+            Self::TimerUncommitted => "timer_uncommitted",
+            Self::TimerFired => "timer_fired",
+            Self::SourceFetched => "source_fetched",
+            Self::SourceUncommitted => "source_uncommitted",
+            Self::SourceStored => "source_stored",
         }
     }
 

@@ -141,6 +141,8 @@ mod tests {
             (SchemaKind::Source, "/$defs/timer/properties", known(read_source("{type: timer, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/poll/properties", known(read_source("{type: poll, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/log/properties", known(read_source("{type: log, zzzzzzzz: 1}"))),
+            (SchemaKind::Source, "/$defs/journal/properties", known(read_source("{type: journal, zzzzzzzz: 1}"))),
+            (SchemaKind::Source, "/$defs/nats/properties", known(read_source("{type: nats, zzzzzzzz: 1}"))),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

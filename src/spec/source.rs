@@ -1,7 +1,9 @@
 //! Reads a source of events.
 
+mod journal;
 mod log;
 mod poll;
+mod queue;
 mod timer;
 
 use serde_json::{Value, json};
@@ -19,9 +21,17 @@ enum Kind {
     Timer,
     Poll,
     Log,
+    Queue,
+    Journal,
 }
 
-const KINDS: [(&str, Kind); 3] = [("timer", Kind::Timer), ("poll", Kind::Poll), ("log", Kind::Log)];
+const KINDS: [(&str, Kind); 5] = [
+    ("timer", Kind::Timer),
+    ("poll", Kind::Poll),
+    ("log", Kind::Log),
+    ("journal", Kind::Journal),
+    ("nats", Kind::Queue),
+];
 
 /// Reads one document as a source.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
@@ -47,6 +57,8 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Source> {
         Kind::Timer => timer::read(&mut fields, report).map(SourceKind::Timer),
         Kind::Poll => poll::read(&mut fields, report).map(SourceKind::Poll),
         Kind::Log => log::read(&mut fields, report).map(SourceKind::Log),
+        Kind::Journal => journal::read(&mut fields, report).map(SourceKind::Journal),
+        Kind::Queue => queue::read(&mut fields, report).map(SourceKind::Queue),
     };
     fields.finish(report);
     if report.errors() > before {

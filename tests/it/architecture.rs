@@ -185,11 +185,12 @@ fn the_domain_is_pure() {
 
 #[test]
 fn each_foreign_thing_has_one_home() {
-    let homes: [(&str, &[&str], &str); 9] = [
+    let homes: [(&str, &[&str], &str); 10] = [
         ("diesel", &["src/store/"], r"\b(diesel|diesel_migrations|libsqlite3_sys|pq_sys)(::|\b.*;)"),
         ("the bucket", &["src/store/bucket/"], r"\bobject_store::"),
         ("casbin", &["src/policy/"], r"\bcasbin::"),
         ("openssh", &["src/exec/ssh/"], r"\bopenssh::"),
+        ("NATS", &["src/feed/queue/"], r"\basync_nats::"),
         ("the web framework", &["src/web/", "src/cli/serve.rs"], r"\b(actix_web|actix_rt|askama)(::|\b.*;)"),
         ("the YAML crate", &["src/spec/"], r"\b(granit_parser|serde_yaml\w*)\b"),
         ("the environment", &["src/config/"], r"\benv::(var|vars|var_os|args|temp_dir|set_var|current_dir)\b"),

@@ -23,7 +23,7 @@ use interlock::domain::time::{Seconds, Timestamp};
 use interlock::engine::{Engine, Executors};
 use interlock::exec::fake::FakeExecutor;
 use interlock::exec::ssh::SshExecutor;
-use interlock::feed::{Feed, Machine};
+use interlock::feed::{Feed, JournalAt, Machine};
 use interlock::store::secrets::SecretKind;
 use interlock::store::{Db, Options, RootKey};
 use tokio::sync::watch;
@@ -174,7 +174,9 @@ impl TestApp {
         };
         let logs = data.path().join("logs");
         let machine = Machine { id: "this-machine".to_owned(), host: "web1".to_owned() };
-        let engine = Engine::new(Arc::clone(&app), executors).watching(Feed::new(true, &[logs], machine));
+        let journal = JournalAt::Folder(data.path().join("journal"));
+        let feed = Feed::new(true, &[logs], machine).with_journal(Some(journal));
+        let engine = Engine::new(Arc::clone(&app), executors).watching(feed);
         let (server, address) = serve(&app);
         Self { app, clock, engine, hands, server: Some(server), address, data, base, runtime, leaves_work: false }
     }
@@ -380,6 +382,13 @@ impl TestApp {
         let logs = self.data.path().join("logs");
         std::fs::create_dir_all(&logs).unwrap();
         logs
+    }
+
+    /// The folder of the journal that sources may read.
+    pub(crate) fn journal(&self) -> std::path::PathBuf {
+        let journal = self.data.path().join("journal");
+        std::fs::create_dir_all(&journal).unwrap();
+        journal
     }
 
     /// Steps until nothing is left to do.

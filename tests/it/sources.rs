@@ -2,9 +2,13 @@
 
 mod alertmanager;
 mod alerts;
+mod journals;
+mod kills;
 mod logs;
 mod polls;
 mod privately;
+mod queue_logins;
+mod queues;
 mod timers;
 
 use std::time::{Duration, Instant};

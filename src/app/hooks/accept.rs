@@ -13,6 +13,7 @@ use crate::domain::access::Permission;
 use crate::domain::digest::Digest;
 use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::{EventId, ProjectName, RunNumber, WebhookName};
+use crate::domain::moment::Moment;
 use crate::domain::secret::SecretText;
 use crate::domain::webhook::alerts::ALERT;
 use crate::domain::webhook::delivery::Delivery;
@@ -166,6 +167,7 @@ impl App {
             let Event { id: event, run, verdict, detail, .. } = *known;
             return Ok(Accepted { event, run, verdict, detail, duplicate: true });
         }
+        Moment::EventStored.reached();
         let Event { id: event, project, verdict, detail, awaits_rules, .. } = &proven.kept.event;
         if *awaits_rules {
             self.live.work_is_there();

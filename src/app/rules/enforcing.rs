@@ -8,6 +8,7 @@ use crate::domain::access::Permit;
 use crate::domain::guard::breaker::{self, Probe, Standing};
 use crate::domain::guard::{Facts, GuardResult, blast_radius, dedupe, rate};
 use crate::domain::ids::RunNumber;
+use crate::domain::moment::Moment;
 use crate::domain::rule::Rule;
 use crate::domain::rule::judge::Keys;
 use crate::domain::run::State;
@@ -87,6 +88,7 @@ impl Enforcing {
         run: Option<RunNumber>,
     ) -> AppResult<()> {
         verdicts::insert_once(c, &self.permit, &self.concluded(outcome, detail, run))?;
+        Moment::ActionUncommitted.reached();
         Ok(())
     }
 

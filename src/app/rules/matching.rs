@@ -17,6 +17,7 @@ use crate::domain::access::{Actor, Permission, Principal, Via};
 use crate::domain::event::Event;
 use crate::domain::guard::GuardResult;
 use crate::domain::ids::JobRef;
+use crate::domain::moment::Moment;
 use crate::domain::plan::Origin;
 use crate::domain::rule::Rule;
 use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, scope};
@@ -47,6 +48,9 @@ impl App {
         let permit = self.own_permit(Permission::Edit)?;
         let (mine, until) = (claim.clone(), now + LEASE.to_delta());
         let taken = self.db.write(move |c| events::claim_unmatched(c, &permit, &mine, now, until, PIECE)).await?;
+        if !taken.is_empty() {
+            Moment::EventTaken.reached();
+        }
         let mut done = 0;
         for event in taken {
             match Box::pin(self.match_one(&event, &claim)).await {
@@ -73,6 +77,7 @@ impl App {
                 verdicts.push(self.apply_rule(state, rule, event, &scope).await?);
             }
         }
+        Moment::EventUnmarked.reached();
         let permit = self.own_permit(Permission::Edit)?;
         let (event, claim) = (event.clone(), claim.to_owned());
         let write = move |c: &mut crate::store::Conn| {
@@ -108,6 +113,7 @@ impl App {
             let judgement = judge(&stored.rule, scope, event.depth, self.clock.now());
             let verdict = verdict_of(&text, stored, event, live, &judgement, self.clock.now());
             let Some(proposal) = judgement.proposal.clone() else { return Ok(verdict) };
+            Moment::EventJudged.reached();
             let enforcing = Arc::new(self.enforcing(state, stored, &text, verdict, &judgement, &proposal)?);
             let tried = if runs(&judgement, &proposal) {
                 self.ask_for_run(state, stored, event, &proposal, &enforcing).await

@@ -1,6 +1,10 @@
 //! What makes events by itself: timers, and what is read from outside.
 
+mod journals;
+mod logs;
 mod outside;
+mod polls;
+mod queues;
 mod timers;
 mod view;
 

@@ -2,34 +2,36 @@
 
 use std::sync::Arc;
 
-use super::{Watched, no_headers};
+use super::Watched;
+use super::journals::store_entries;
+use super::logs::store_lines;
+use super::polls::{position, store_items};
+use super::queues::store_messages;
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::access::{Permission, Permit};
-use crate::domain::ids::ProjectName;
-use crate::domain::secret::SecretText;
+use crate::domain::moment::Moment;
 use crate::domain::source::SourceKind;
-use crate::domain::source::errand::{Answer, Catch, Errand, KnownBy, Lines, LogPosition, Question, Reading};
-use crate::domain::source::poll::{HeaderValue, MOST_REMEMBERED, Poll, REMEMBERED, payload};
+use crate::domain::source::errand::{Answer, Catch, Errand, Following, LogPosition, Question, Reading};
 use crate::domain::source::standing::{Turn, turn};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::sources::{self, NewStanding, StandingRecord, seen};
-use crate::store::{Conn, StoreError, events};
+use crate::store::{Conn, StoreError};
 
 /// What a poll has for itself beyond its patience, to store what it brought back.
-const BEYOND: Seconds = Seconds::new(60);
+const BEYOND: Seconds = Seconds::new(30);
 /// The pause after a file could not be read, once for each failure in a row.
 const PAUSE: Seconds = Seconds::new(5);
 /// The position of a log that goes on from the end, whatever its author says of the first time.
-const FROM_END: &str = "end";
+pub(super) const FROM_END: &str = "end";
 
 /// Something to fetch, with what it is for.
 #[derive(Debug)]
 pub struct Outing {
-    watched: Watched,
-    standing: StandingRecord,
+    pub(super) watched: Watched,
+    pub(super) standing: StandingRecord,
     /// The machine's name, for what is read on it.
-    host: String,
+    pub(super) host: String,
     errand: Option<Errand>,
 }
 
@@ -38,6 +40,15 @@ impl Outing {
     #[must_use]
     pub fn errand(&mut self) -> Option<Errand> {
         self.errand.take()
+    }
+
+    /// What it is for, where no row says that this server is at it.
+    #[must_use]
+    pub fn is_untaken(&self) -> Option<&str> {
+        match self.watched.source.kind {
+            SourceKind::Timer(_) | SourceKind::Poll(_) => None,
+            SourceKind::Log(_) | SourceKind::Queue(_) | SourceKind::Journal(_) => Some(&self.watched.at.definition),
+        }
     }
 }
 
@@ -48,19 +59,35 @@ pub struct Brought {
     pub events: usize,
     /// Whether there is more to fetch at once.
     pub more: bool,
+    /// Whether it is stored, so that nobody need keep it any longer.
+    pub taken: bool,
+}
+
+/// What is said of a source that works: a warning stays to be seen until the next failure.
+pub(super) fn remark(
+    standing: &StandingRecord,
+    warning: Option<&String>,
+    now: Timestamp,
+) -> (String, Option<Timestamp>) {
+    match warning {
+        Some(warning) => (warning.clone(), Some(now)),
+        None if standing.failures == 0 => (standing.error.clone(), standing.failed_at),
+        None => (String::new(), standing.failed_at),
+    }
 }
 
 impl App {
-    /// What is to be fetched now, on the machine of this id and name. What is asked elsewhere is this server's for a while.
+    /// What is to be fetched now, on the machine of this id and name. An address is this server's to ask for a while, and no
+    /// more than so many are.
     ///
     /// # Errors
     /// The database.
-    pub async fn outings(&self, machine: &str, host: &str) -> AppResult<Vec<Outing>> {
+    pub async fn outings(&self, machine: &str, host: &str, mut room: usize) -> AppResult<Vec<Outing>> {
         let catalogue = self.catalogue().await?;
         let place = |kind: &SourceKind| match kind {
             SourceKind::Timer(_) => None,
             SourceKind::Poll(_) => Some(String::new()),
-            SourceKind::Log(_) => Some(machine.to_owned()),
+            SourceKind::Log(_) | SourceKind::Queue(_) | SourceKind::Journal(_) => Some(machine.to_owned()),
         };
         let watched: Vec<Watched> = catalogue
             .projects
@@ -75,8 +102,14 @@ impl App {
         let permit = self.own_permit(Permission::Edit)?;
         let mut out = Vec::new();
         for watched in watched {
+            let is_poll = matches!(watched.source.kind, SourceKind::Poll(_));
+            if is_poll && room == 0 {
+                continue;
+            }
             let own = |s: &&StandingRecord| s.definition_id == watched.at.definition && s.place == watched.at.place;
-            if let Some(outing) = self.outing(&permit, watched.clone(), standings.iter().find(own), host).await? {
+            let standing = standings.iter().find(own).cloned();
+            if let Some(outing) = self.outing(&permit, watched, standing, &standings, host).await? {
+                room = room.saturating_sub(usize::from(is_poll));
                 out.push(outing);
             }
         }
@@ -87,65 +120,62 @@ impl App {
         &self,
         permit: &Permit,
         watched: Watched,
-        standing: Option<&StandingRecord>,
+        standing: Option<StandingRecord>,
+        all: &[StandingRecord],
         host: &str,
     ) -> AppResult<Option<Outing>> {
         let now = self.clock.now();
-        let turn = turn(&watched.source, standing.map(|s| (s.position_digest, s.resting)));
-        let Some(standing) = standing.filter(|_| turn == Turn::Holds) else {
-            let (permit, standing) = (permit.clone(), standing.cloned());
+        let turn = turn(&watched.source, standing.as_ref().map(|s| (s.position_digest, s.resting)));
+        let Some(mut standing) = standing.clone().filter(|_| turn == Turn::Holds) else {
+            let permit = permit.clone();
             self.db.write(move |c| settle(c, &permit, &watched, standing.as_ref(), turn, now)).await?;
             return Ok(None);
         };
-        let mut standing = standing.clone();
         if !watched.source.enabled || standing.next_at.is_none_or(|at| at > now) {
             return Ok(None);
         }
-        let errand = match &watched.source.kind {
+        let made = match &watched.source.kind {
             SourceKind::Timer(_) => return Ok(None),
             SourceKind::Poll(poll) => {
                 let until = now + (poll.timeout.to_delta() + BEYOND.to_delta());
                 let claim = format!("{} {}", self.settings.server, uuid::Uuid::new_v4());
+                // Nobody waits for a server that is known to be gone.
+                let holder = standing.claim.as_deref().and_then(|claim| claim.split(' ').next());
+                let left = holder.is_some_and(self.settings.is_gone);
                 let (permit, at, seen) = (permit.clone(), watched.at.clone(), standing.changes);
-                let taken = self.db.write(move |c| sources::claim(c, &permit, &at, seen, &claim, now, until)).await?;
+                let take = move |c: &mut Conn| {
+                    let seen = if left { sources::let_go(c, &permit, &at, seen)? } else { seen };
+                    sources::claim(c, &permit, &at, seen, &claim, now, until)
+                };
+                let taken = self.db.write(take).await?;
                 let Some(changes) = taken else { return Ok(None) };
                 standing.changes = changes;
-                match self.headers(&watched.at.project, poll).await {
-                    Ok(headers) => {
-                        let known_by = serde_json::from_str(&standing.position).unwrap_or_default();
-                        Errand::Ask(Question { poll: Arc::new(poll.clone()), headers, known_by })
-                    }
-                    Err(AppError::Refused(refusal)) => {
-                        let outing = Outing { watched, standing, host: host.to_owned(), errand: None };
-                        self.brought(outing, Err(refusal.message)).await?;
-                        return Ok(None);
-                    }
-                    Err(error) => return Err(error),
-                }
+                let known_by = serde_json::from_str(&standing.position).unwrap_or_default();
+                let headers = self.headers(&watched.at.project, poll).await;
+                headers.map(|headers| Errand::Ask(Question { poll: Arc::new(poll.clone()), headers, known_by }))
             }
-            SourceKind::Log(log) => Errand::Read(Reading {
+            SourceKind::Log(log) => Ok(Errand::Read(Reading {
                 file: log.file.clone(),
                 position: serde_json::from_str::<LogPosition>(&standing.position).ok(),
                 from_start: log.from_start && standing.position != FROM_END,
                 born: now.timestamp_micros().to_string(),
-            }),
+            })),
+            SourceKind::Journal(journal) => Ok(Errand::Follow(Following {
+                filter: journal.filter.clone(),
+                position: serde_json::from_str(&standing.position).ok(),
+                from_start: journal.from_start && standing.position != FROM_END,
+            })),
+            SourceKind::Queue(queue) => self.pulling(&watched, queue, all).await.map(Errand::Pull),
         };
-        Ok(Some(Outing { watched, standing, host: host.to_owned(), errand: Some(errand) }))
-    }
-
-    async fn headers(&self, project: &ProjectName, poll: &Poll) -> AppResult<Vec<(String, SecretText)>> {
-        let mut out = Vec::with_capacity(poll.headers.len());
-        for (name, value) in &poll.headers {
-            let value = match value {
-                HeaderValue::Plain(text) => SecretText::new(text.clone()),
-                HeaderValue::Secret { path, prefix } => {
-                    let secret = Box::pin(self.key_value(project, path, None)).await?;
-                    SecretText::new(format!("{prefix}{}", secret.expose().trim_end_matches(['\r', '\n'])))
-                }
-            };
-            out.push((name.clone(), value));
+        match made {
+            Ok(errand) => Ok(Some(Outing { watched, standing, host: host.to_owned(), errand: Some(errand) })),
+            Err(AppError::Refused(refusal)) => {
+                let outing = Outing { watched, standing, host: host.to_owned(), errand: None };
+                self.brought(outing, Err(refusal.message)).await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
         }
-        Ok(out)
     }
 
     /// Stores what comes of what was brought back, or why nothing was: events and position in one transaction, unless
@@ -157,7 +187,14 @@ impl App {
         let now = self.clock.now();
         let permit = self.own_permit(Permission::Edit)?;
         let storing = Arc::new((outing, catch));
-        let brought = self.db.write(move |c| store(c, &permit, &storing.0, &storing.1, now)).await?;
+        let write = move |c: &mut Conn| {
+            let brought = store(c, &permit, &storing.0, &storing.1, now)?;
+            if brought.events > 0 {
+                Moment::SourceUncommitted.reached();
+            }
+            Ok::<_, StoreError>(brought)
+        };
+        let brought = self.db.write(write).await?;
         if brought.events > 0 {
             self.live.work_is_there();
         }
@@ -179,7 +216,14 @@ fn settle(
     }
     let begun = NewStanding {
         position_digest: watched.source.position_digest(),
-        position: if turn == Turn::Wake { FROM_END.to_owned() } else { String::new() },
+        position: match (turn, standing) {
+            // A queue keeps what comes meanwhile.
+            (Turn::Wake, Some(standing)) if matches!(watched.source.kind, SourceKind::Queue(_)) => {
+                standing.position.clone()
+            }
+            (Turn::Wake, _) => FROM_END.to_owned(),
+            _ => String::new(),
+        },
         next_at: Some(now),
         resting: false,
         failures: 0,
@@ -227,106 +271,14 @@ fn store(
                 Err(why) => fail(c, permit, outing, &why, now),
             }
         }
-        (SourceKind::Log(_), Ok(Catch::Lines(lines))) => store_lines(c, permit, outing, lines, now),
+        (SourceKind::Log(log), Ok(Catch::Lines(lines))) => store_lines(c, permit, outing, log, lines, now),
+        (SourceKind::Journal(journal), Ok(Catch::Entries(came))) => {
+            store_entries(c, permit, outing, journal, came, now)
+        }
+        (SourceKind::Queue(queue), Ok(Catch::Messages(came))) => store_messages(c, permit, outing, queue, came, now),
         (_, Err(why)) => fail(c, permit, outing, why, now),
         _ => Ok(Brought::default()),
     }
-}
-
-fn position(known_by: &KnownBy) -> String {
-    serde_json::to_string(known_by).unwrap_or_default()
-}
-
-fn store_items(
-    c: &mut Conn,
-    permit: &Permit,
-    outing: &Outing,
-    poll: &Poll,
-    items: Option<Vec<(String, serde_json::Value)>>,
-    position: String,
-    now: Timestamp,
-) -> Result<Brought, StoreError> {
-    use crate::domain::source::poll::First;
-    let Outing { watched, standing, .. } = outing;
-    let at = &watched.at;
-    // Nothing was brought before, or it was off meanwhile.
-    let first = standing.position.is_empty() || standing.position == FROM_END;
-    let silent = first && (poll.first == First::Seen || standing.position == FROM_END);
-    let known = if items.is_some() { seen::all(c, &at.definition)? } else { Default::default() };
-    let items =
-        items.map(|all| (all.iter().map(|(key, _)| key.clone()).collect::<std::collections::BTreeSet<_>>(), all));
-    let fresh: Vec<&(String, serde_json::Value)> = match &items {
-        Some((_, all)) => all.iter().filter(|(key, _)| !known.contains_key(key)).collect(),
-        None => Vec::new(),
-    };
-    let makes = !silent && !fresh.is_empty();
-    let new = NewStanding {
-        position,
-        next_at: Some(poll.next(0, now)),
-        failures: 0,
-        error: String::new(),
-        event_at: if makes { Some(now) } else { standing.event_at },
-        ..NewStanding::of(standing)
-    };
-    if !sources::advance(c, permit, at, standing.changes, &new)? {
-        return Ok(Brought::default());
-    }
-    if let Some((there, _)) = &items {
-        let picked = |gone: bool, present: bool| -> Vec<String> {
-            known.iter().filter(|(k, g)| **g == gone && there.contains(*k) == present).map(|(k, _)| k.clone()).collect()
-        };
-        seen::add(c, permit, at, &fresh.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>())?;
-        seen::set_gone(c, permit, at, &picked(false, false), Some(now))?;
-        seen::set_gone(c, permit, at, &picked(true, true), None)?;
-        seen::age(c, permit, at, now - REMEMBERED.to_delta(), MOST_REMEMBERED)?;
-    }
-    if silent {
-        return Ok(Brought::default());
-    }
-    for (key, item) in &fresh {
-        let event = watched.event(key.clone(), &payload(item.clone()), now);
-        events::insert_event_once(c, permit, &event, &no_headers())?;
-    }
-    Ok(Brought { events: fresh.len(), more: false })
-}
-
-fn store_lines(
-    c: &mut Conn,
-    permit: &Permit,
-    outing: &Outing,
-    lines: &Lines,
-    now: Timestamp,
-) -> Result<Brought, StoreError> {
-    let Outing { watched, standing, .. } = outing;
-    let SourceKind::Log(log) = &watched.source.kind else { return Ok(Brought::default()) };
-    let position = serde_json::to_string(&lines.position).unwrap_or_default();
-    if position == standing.position && standing.failures == 0 {
-        return Ok(Brought::default());
-    }
-    let found: Vec<_> =
-        lines.lines.iter().filter_map(|line| Some((line.key.clone(), log.payload(line, &outing.host)?))).collect();
-    let new = NewStanding {
-        position,
-        next_at: Some(now),
-        failures: 0,
-        // That lines may be lost stays to be seen until the next failure.
-        error: lines
-            .warning
-            .clone()
-            .unwrap_or_else(|| if standing.failures == 0 { standing.error.clone() } else { String::new() }),
-        failed_at: lines.warning.as_ref().map_or(standing.failed_at, |_| Some(now)),
-        event_at: if found.is_empty() { standing.event_at } else { Some(now) },
-        ..NewStanding::of(standing)
-    };
-    if !sources::advance(c, permit, &watched.at, standing.changes, &new)? {
-        return Ok(Brought::default());
-    }
-    let events = found.len();
-    for (key, payload) in found {
-        let event = watched.event(format!("{} {key}", watched.at.place), &payload, now);
-        events::insert_event_once(c, permit, &event, &no_headers())?;
-    }
-    Ok(Brought { events, more: lines.more })
 }
 
 fn fail(c: &mut Conn, permit: &Permit, outing: &Outing, why: &str, now: Timestamp) -> Result<Brought, StoreError> {

@@ -4,6 +4,7 @@ use super::{Watched, no_headers};
 use crate::app::App;
 use crate::app::error::AppResult;
 use crate::domain::access::{Permission, Permit};
+use crate::domain::moment::Moment;
 use crate::domain::source::SourceKind;
 use crate::domain::source::standing::{Turn, turn};
 use crate::domain::source::timer::{Timer, delivery_key, payload};
@@ -43,6 +44,7 @@ impl App {
             made += self.db.write(move |c| take(c, &permit, &watched, &step, now)).await?;
         }
         if made > 0 {
+            Moment::TimerFired.reached();
             self.live.work_is_there();
         }
         Ok(made)
@@ -102,6 +104,9 @@ fn take(c: &mut Conn, permit: &Permit, watched: &Watched, step: &Step, now: Time
         let payload = payload(watched.source.name.as_str(), *scheduled, now);
         let event = watched.event(delivery_key(*scheduled), &payload, now);
         events::insert_event_once(c, permit, &event, &no_headers())?;
+    }
+    if !step.fires.is_empty() {
+        Moment::TimerUncommitted.reached();
     }
     Ok(step.fires.len())
 }

@@ -9,6 +9,7 @@ use crate::app::error::{AppError, AppResult};
 use crate::app::record;
 use crate::domain::access::{Actor, Permission, Resource};
 use crate::domain::ids::{ProjectName, SourceName};
+use crate::domain::source::queue::QueuePosition;
 use crate::domain::source::{Source, SourceKind};
 use crate::domain::time::Timestamp;
 use crate::spec;
@@ -27,6 +28,8 @@ pub struct SourceView {
     pub state: &'static str,
     /// When a timer fires or an address is asked next.
     pub next_at: Option<Timestamp>,
+    /// Messages that wait in a queue; `None` where that is not known.
+    pub waiting: Option<u64>,
     /// When it made its last event.
     pub event_at: Option<Timestamp>,
     /// What went wrong, in a sentence; empty when all is well.
@@ -86,6 +89,7 @@ impl App {
             project,
             state: state_word(&stored.source, told),
             next_at: told.and_then(|s| s.next_at).filter(|_| waits && stored.source.enabled),
+            waiting: told.filter(|_| stored.source.enabled).and_then(|s| waiting(&stored.source, s)),
             event_at: told.and_then(|s| s.event_at),
             error: told.map(|s| s.error.clone()).unwrap_or_default(),
             failed_at: told.and_then(|s| s.failed_at),
@@ -122,6 +126,13 @@ impl App {
         let why = if enabled { "Turned on." } else { "Turned off." };
         self.save(actor, project, Kind::Source, &text, Some(newest.revision), why, source).await?;
         Ok(())
+    }
+}
+
+fn waiting(source: &Source, standing: &StandingRecord) -> Option<u64> {
+    match source.kind {
+        SourceKind::Queue(_) if !standing.position.is_empty() => Some(QueuePosition::read(&standing.position).waiting),
+        _ => None,
     }
 }
 

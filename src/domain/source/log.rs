@@ -36,24 +36,26 @@ impl LogFile {
     /// What a line says as an event; `None` for a line that the pattern leaves out.
     #[must_use]
     pub fn payload(&self, line: &Line, machine: &str) -> Option<Value> {
-        let found = self.pattern.captures(&line.text)?;
-        let mut fields: Map<String, Value> = self
-            .pattern
-            .capture_names()
-            .flatten()
-            .filter_map(|name| Some((name.to_owned(), json!(found.name(name)?.as_str()))))
-            .collect();
-        fields.insert("line".to_owned(), json!(line.text));
+        let mut fields = found(&self.pattern, line)?;
         fields.insert("file".to_owned(), json!(self.file));
         fields.insert("host".to_owned(), json!(machine));
-        if line.cut {
-            fields.insert("cut".to_owned(), json!(true));
-        }
-        if line.not_utf8 {
-            fields.insert("not_utf8".to_owned(), json!(true));
-        }
         Some(Value::Object(fields))
     }
+}
+
+/// What a pattern finds in a line, by the names of its groups, with the line; `None` where it finds nothing.
+pub(super) fn found(pattern: &Regex, line: &Line) -> Option<Map<String, Value>> {
+    let found = pattern.captures(&line.text)?;
+    let group = |name: &str| Some((name.to_owned(), json!(found.name(name)?.as_str())));
+    let mut fields: Map<String, Value> = pattern.capture_names().flatten().filter_map(group).collect();
+    fields.insert("line".to_owned(), json!(line.text));
+    if line.cut {
+        fields.insert("cut".to_owned(), json!(true));
+    }
+    if line.not_utf8 {
+        fields.insert("not_utf8".to_owned(), json!(true));
+    }
+    Some(fields)
 }
 
 /// Fields that every event of a log has; no group may be called so.

@@ -2,17 +2,21 @@
 //! happened.
 
 pub mod errand;
+pub mod journal;
 pub mod log;
 pub mod poll;
+pub mod queue;
 pub mod standing;
 pub mod timer;
 
 use serde_json::{Value, json};
 
 use super::digest::{Digest, canonical_json};
-use super::ids::SourceName;
+use super::ids::{KeyPath, SourceName};
+use journal::Journal;
 use log::LogFile;
 use poll::Poll;
+use queue::Queue;
 use timer::Timer;
 
 /// A source, as its file defines it.
@@ -39,6 +43,10 @@ pub enum SourceKind {
     Poll(Poll),
     /// New lines of a file.
     Log(LogFile),
+    /// Messages of a queue.
+    Queue(Queue),
+    /// New entries of systemd's journal.
+    Journal(Journal),
 }
 
 impl SourceKind {
@@ -49,6 +57,8 @@ impl SourceKind {
             Self::Timer(_) => "timer",
             Self::Poll(_) => "poll",
             Self::Log(_) => "log",
+            Self::Queue(_) => "nats",
+            Self::Journal(_) => "journal",
         }
     }
 
@@ -59,6 +69,8 @@ impl SourceKind {
             Self::Timer(timer) => timer.settings(),
             Self::Poll(poll) => poll.settings(),
             Self::Log(log) => log.settings(),
+            Self::Queue(queue) => queue.settings(),
+            Self::Journal(journal) => journal.settings(),
         }
     }
 
@@ -68,6 +80,20 @@ impl SourceKind {
             Self::Timer(timer) => timer.schedule.settings(),
             Self::Poll(poll) => poll.position_of(),
             Self::Log(log) => json!(log.file),
+            Self::Queue(queue) => queue.position_of(),
+            Self::Journal(journal) => journal.position_of(),
+        }
+    }
+}
+
+impl SourceKind {
+    /// The secrets of the key store that it shows to others.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<&KeyPath> {
+        match self {
+            Self::Timer(_) | Self::Log(_) | Self::Journal(_) => Vec::new(),
+            Self::Poll(poll) => poll.secrets().collect(),
+            Self::Queue(queue) => queue.secret().into_iter().collect(),
         }
     }
 }

@@ -13,7 +13,7 @@ const LARGEST_PATTERN: usize = 1 << 20;
 /// Reads what a log stream has beside the keys of every source.
 pub(super) fn read(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<LogFile> {
     let file = fields.required("file", report).and_then(|n| read_file(n, report));
-    let pattern = fields.required("pattern", report).and_then(|n| read_pattern(n, report));
+    let pattern = fields.required("pattern", report).and_then(|n| read_pattern(n, &OWN_FIELDS, report));
     let words = [("end", false), ("start", true)];
     let from = fields.optional("from").and_then(|n| report.read_word(n, "from", &words));
     Some(LogFile { file: file?, pattern: pattern?, from_start: from.unwrap_or(false) })
@@ -34,7 +34,8 @@ fn read_file(node: &Node, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn read_pattern(node: &Node, report: &mut Report<'_>) -> Option<regex::Regex> {
+/// Reads a pattern none of whose groups is called as one of these fields.
+pub(super) fn read_pattern(node: &Node, own: &[&str], report: &mut Report<'_>) -> Option<regex::Regex> {
     let text = report.read_text(node, "pattern")?;
     let pattern = match RegexBuilder::new(&text).size_limit(LARGEST_PATTERN).build() {
         Ok(pattern) => pattern,
@@ -46,8 +47,8 @@ fn read_pattern(node: &Node, report: &mut Report<'_>) -> Option<regex::Regex> {
             return None;
         }
     };
-    if let Some(name) = pattern.capture_names().flatten().find(|name| OWN_FIELDS.contains(name)) {
-        let message = format!("`pattern` has a group `{name}`, which is a field of every event of a log");
+    if let Some(name) = pattern.capture_names().flatten().find(|name| own.contains(name)) {
+        let message = format!("`pattern` has a group `{name}`, which is a field of its events anyway");
         report.error("bad_pattern", node.span, message, Some("give the group another name"));
         return None;
     }

@@ -47,7 +47,7 @@ pub(super) fn read(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<P
 }
 
 /// What was left out is fine; what was wrong is not.
-fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     match read {
         Some(None) => None,
         Some(Some(value)) => Some(Some(value)),
@@ -148,7 +148,8 @@ fn read_header(node: &Node, key: &str, name: &str, report: &mut Report<'_>) -> O
     Some(HeaderValue::Plain(text))
 }
 
-fn read_ca(node: &Node, report: &mut Report<'_>) -> Option<String> {
+/// Certificates in PEM.
+pub(super) fn read_ca(node: &Node, report: &mut Report<'_>) -> Option<String> {
     let text = report.read_text(node, "ca")?;
     if text.contains("PRIVATE KEY") {
         let hint = "take the key away from here and give only the certificate";

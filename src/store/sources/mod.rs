@@ -214,6 +214,21 @@ pub fn claim(
     Ok((diesel::update(own).set(change).execute(c)? == 1).then_some(seen + 1))
 }
 
+/// Ends a claim whose holder is gone, if nobody has moved the source. Its `changes` from then on.
+///
+/// # Errors
+/// [`StoreError::PermitMismatch`] without a permit for the source; those of the database.
+pub fn let_go(c: &mut Conn, permit: &Permit, at: &Standpoint, seen: i64) -> Result<i64, StoreError> {
+    permit::exactly(permit, &at.resource())?;
+    let own = source_states::table.find((&at.definition, &at.place)).filter(source_states::changes.eq(seen));
+    let change = (
+        source_states::claim.eq(None::<String>),
+        source_states::claim_until.eq(None::<chrono::NaiveDateTime>),
+        source_states::changes.eq(seen + 1),
+    );
+    Ok(if diesel::update(own).set(change).execute(c)? == 1 { seen + 1 } else { seen })
+}
+
 /// Whether a definition still is this revision, held so until the transaction ends.
 ///
 /// # Errors

@@ -330,7 +330,8 @@ pub(super) fn schemas() -> Value {
         "Source": object(&["project", "name", "type", "event", "enabled", "state"], json!({
             "project": text(), "name": text(), "description": text(), "type": text(), "event": text(), "enabled": flag(),
             "state": { "enum": ["off", "starting", "watching", "failing", "done"] }, "next_at": maybe_time(),
-            "last_event_at": maybe_time(), "error": text(), "failed_at": maybe_time(), "failures": whole(),
+            "waiting": { "type": ["integer", "null"] }, "last_event_at": maybe_time(), "error": text(), "failed_at": maybe_time(),
+            "failures": whole(),
             "revision": whole() })),
         "SourceSwitch": object(&["enabled"], json!({ "enabled": flag() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({

@@ -36,7 +36,7 @@ fn source(s: &SourceView) -> Value {
     json!({
         "project": s.project, "name": s.source.name, "description": s.source.description, "type": s.source.kind.as_str(),
         "event": s.source.event_type, "enabled": s.source.enabled, "state": s.state, "next_at": s.next_at,
-        "last_event_at": s.event_at, "error": s.error, "failed_at": s.failed_at, "failures": s.failures,
+        "waiting": s.waiting, "last_event_at": s.event_at, "error": s.error, "failed_at": s.failed_at, "failures": s.failures,
         "revision": s.revision,
     })
 }

@@ -24,6 +24,7 @@ struct Row {
     state: &'static str,
     state_class: &'static str,
     next: Option<Moment>,
+    waiting: Option<String>,
     last: Option<Moment>,
     error: String,
     may_edit: bool,
@@ -76,6 +77,9 @@ fn row(s: &SourceView, now: Timestamp) -> Row {
         event: s.source.event_type.clone(),
         state,
         state_class,
+        waiting: s
+            .waiting
+            .map(|count| if count == 0 { "nothing waits".to_owned() } else { format!("{count} waiting") }),
         next: s.next_at.map(|at| soon(at, now)),
         last: s.event_at.map(|at| Moment::new(at, now)),
         error: s.error.clone(),

@@ -26,14 +26,14 @@ type Says = fn(&Elsewhere);
 
 /// What the server does with a request, and the heads of the requests that came.
 #[derive(Clone)]
-struct Elsewhere {
+pub(super) struct Elsewhere {
     url: String,
     script: Arc<Mutex<String>>,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
 impl Elsewhere {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/list", listener.local_addr().unwrap());
         let this = Self { url, script: Arc::default(), heads: Arc::default() };
@@ -83,7 +83,7 @@ impl Elsewhere {
         self.says_raw(&format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()));
     }
 
-    fn lists(&self, ids: &[u32]) {
+    pub(super) fn lists(&self, ids: &[u32]) {
         let list: Vec<Value> = ids.iter().map(|id| json!({"id": id, "what": format!("incident {id}")})).collect();
         self.says("200 OK", "", &json!({"data": {"incidents": list}}).to_string());
     }
@@ -92,7 +92,7 @@ impl Elsewhere {
         self.heads.lock().unwrap().clone()
     }
 
-    fn source(&self, more: &str) -> String {
+    pub(super) fn source(&self, more: &str) -> String {
         format!(
             "name: p\ntype: poll\nurl: {}\nevery: 1m\nitems: data.incidents\nkey: id\ntimeout: 2s\n{more}",
             self.url
@@ -253,49 +253,28 @@ fn two_servers_ask_once(base: Base) {
     assert_eq!(ids, (0..10).collect::<Vec<_>>());
 }
 
-/// The server is killed right after it was answered, again and again.
+/// However much comes and goes, so many are remembered at most; those that are there always, and of the others the newest.
 #[test]
-fn a_killed_server_loses_no_item_and_doubles_none() {
+fn what_is_remembered_stays_within_its_bound() {
     let elsewhere = Elsewhere::start();
-    elsewhere.lists(&[0]);
-    let install = Install::new();
-    install.write("project.yaml", "description: polls\n");
-    install.write("access.yaml", &ACCESS.replace("user:vic", "user:oncall"));
-    let source = elsewhere.source("first: events\n").replace("every: 1m", "every: 1s");
-    install.write("sources/p.yaml", &source);
-    let project = install.path().join("ops");
-    ends(&install.run(&["apply", project.to_str().unwrap()]), 0);
-    ends(&install.feed(&["user", "add", "oncall", "--password-stdin"], "correct horse battery\n"), 0);
-    let token = ends(&install.run(&["token", "create", "--user", "oncall"]), 0).0;
-    let serve = || Server::spawn(install.command(&["serve", "--listen", "127.0.0.1:0", "--sources-private"]));
-    let patience = Duration::from_secs(100);
-    for round in 1..6u32 {
-        let asked = elsewhere.asked().len();
-        elsewhere.lists(&(0..=round * 10).collect::<Vec<_>>());
-        let mut server = serve();
-        let began = Instant::now();
-        while elsewhere.asked().len() == asked {
-            // A lease of the killed server has to run out.
-            assert!(began.elapsed() < patience, "round {round}: it was never asked");
-            std::thread::yield_now();
-        }
-        server.kill();
-        // The lease of a server that is gone.
-        let database = install.data().join("interlock.db");
-        use diesel::Connection as _;
-        use diesel::connection::SimpleConnection as _;
-        let mut database = diesel::SqliteConnection::establish(database.to_str().unwrap()).unwrap();
-        database.batch_execute("UPDATE source_states SET claim_until = NULL").unwrap();
-    }
-    let server = serve();
-    let client = Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()));
-    let began = Instant::now();
-    while events(&client, "p").len() < 51 {
-        assert!(began.elapsed() < patience, "{} events", events(&client, "p").len());
-    }
-    let mut ids = ids(&client);
-    ids.sort_unstable();
-    assert_eq!(ids, (0..=50).collect::<Vec<_>>());
+    elsewhere.lists(&[1, 2]);
+    let test = begun(Base::Sqlite, &elsewhere, "");
+    look(&test);
+    test.sql(
+        "WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 59999)
+         INSERT INTO source_seen (definition_id, key, gone_at)
+         SELECT definition_id, 'gone ' || n, datetime('2026-11-29 00:00:00', n || ' seconds') FROM n, source_states",
+    );
+    elsewhere.lists(&[1, 2, 3]);
+    assert_eq!(look(&test), 1);
+    let counted = |which: &str| {
+        let query = format!("SELECT CAST(count(*) AS TEXT), '' FROM source_seen WHERE {which}");
+        test.sql_rows(&query).remove(0).0.parse::<u64>().unwrap()
+    };
+    assert_eq!(counted("true"), 50_000);
+    assert_eq!(counted("gone_at IS NULL AND key IN ('1', '2', '3')"), 3);
+    assert_eq!(counted("key IN ('gone 0', 'gone 10002')"), 0, "the oldest are forgotten");
+    assert_eq!(counted("key IN ('gone 10003', 'gone 59999')"), 2, "and no more of them than it takes");
 }
 
 /// Without the server's leave no private address is asked, however it is written.
@@ -310,13 +289,22 @@ fn private_addresses_are_not_asked_by_default() {
         let text = format!("name: {name}\ntype: poll\nurl: {url}\nevery: 1s\n");
         install.write(&format!("sources/{name}.yaml"), &text);
     }
+    let queue = elsewhere.url.trim_start_matches("http://").trim_end_matches("/list");
+    for (name, url) in [
+        ("queue", format!("nats://{queue}")),
+        ("secured", format!("tls://{queue}")),
+        ("called", format!("tls://{}", queue.replace("127.0.0.1", "localhost"))),
+    ] {
+        let text = format!("name: {name}\ntype: nats\nurl: {url}\nstream: ALERTS\n");
+        install.write(&format!("sources/{name}.yaml"), &text);
+    }
     let project = install.path().join("ops");
     ends(&install.run(&["apply", project.to_str().unwrap()]), 0);
     ends(&install.feed(&["user", "add", "oncall", "--password-stdin"], "correct horse battery\n"), 0);
     let token = ends(&install.run(&["token", "create", "--user", "oncall"]), 0).0;
     let server = Server::start(&install);
     let client = Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()));
-    for name in ["plain", "named"] {
+    for name in ["plain", "named", "queue", "secured", "called"] {
         let began = Instant::now();
         loop {
             let shown = client.get(&format!("/api/v1/sources/ops/{name}")).expect(200).json();

@@ -53,13 +53,13 @@ impl Drop for Elsewhere {
     }
 }
 
-fn openssl(folder: &Path, arguments: &str) {
+pub(super) fn openssl(folder: &Path, arguments: &str) {
     let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Two authorities, and a certificate for this machine by the first.
-fn certificates(folder: &Path) {
+pub(super) fn certificates(folder: &Path) {
     const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     for name in ["ca", "other"] {
         openssl(folder, &format!("req -x509 {KEY} -keyout {name}.key -out {name}.pem -days 3 -subj /CN={name}"));
@@ -70,15 +70,18 @@ fn certificates(folder: &Path) {
     openssl(folder, &format!("{signed} -extfile more"));
 }
 
+/// The line of a source that trusts one of them.
+pub(super) fn ca(folder: &Path, name: &str) -> String {
+    let pem = fs::read_to_string(folder.join(format!("{name}.pem"))).unwrap();
+    format!("ca: |\n{}", pem.lines().map(|line| format!("  {line}\n")).collect::<String>())
+}
+
 #[test]
 fn a_certificate_is_taken_only_where_the_source_trusts_who_signed_it() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
     let elsewhere = Elsewhere::start(folder.path());
-    let ca = |name: &str| {
-        let pem = fs::read_to_string(folder.path().join(format!("{name}.pem"))).unwrap();
-        format!("ca: |\n{}", pem.lines().map(|line| format!("  {line}\n")).collect::<String>())
-    };
+    let ca = |name: &str| ca(folder.path(), name);
     for (more, taken) in [(String::new(), false), (ca("other"), false), (ca("ca"), true)] {
         let text = format!("name: p\ntype: poll\nurl: {}\nevery: 1m\nkey: id\nfirst: events\n{more}", elsewhere.url);
         let test = world(Base::Sqlite, &[("p", &text)]);
