@@ -414,6 +414,6 @@ fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)
             Ok(SourceKind::Poll(poll)) => poll.secrets().map(|path| ("source", path.clone())).collect(),
             Ok(SourceKind::Timer(_) | SourceKind::Log(_)) | Err(_) => Vec::new(),
         },
-        Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule => Vec::new(),
+        Kind::Enricher | Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule => Vec::new(),
     }
 }

@@ -21,6 +21,7 @@ mod deciding;
 pub mod definitions;
 pub mod delegating;
 pub mod editing;
+pub mod enrichment;
 pub mod error;
 pub mod events;
 pub mod folded;

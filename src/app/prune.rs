@@ -11,6 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
+use crate::store::enrichment::{answers, labels};
 use crate::store::rules::{backtests, enforcements, verdicts};
 use crate::store::{
     blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_presses, sources,
@@ -77,6 +78,7 @@ impl App {
                 let old = sources::forget_deleted(c, &permit)? + sessions::prune(c, now - SIGN_INS)?;
                 let tried = backtests::prune(c, &permit, now - BACKTESTS)?;
                 let told = slack_presses::prune(c, &permit, now - PRESSES)?;
+                let old = old + answers::prune(c, &permit, now)?;
                 Ok::<_, AppError>(keys + old + tried + told + sign_in::prune_failures(c, now - SIGN_INS)?)
             })
             .await?;
@@ -117,6 +119,7 @@ impl App {
                 let removed = events::prune(c, &permit, &project, before)?;
                 verdicts::prune(c, &permit, &project, before)?;
                 enforcements::prune(c, &permit, &project, before)?;
+                labels::prune(c, &permit, &project, before)?;
                 if removed > 0 {
                     let detail = json!({ "events": removed, "before": before });
                     let resource = format!("{project}:events");

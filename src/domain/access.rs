@@ -185,6 +185,8 @@ pub enum Resource {
     Rule { project: ProjectName, name: String },
     /// A source of events.
     Source { project: ProjectName, name: String },
+    /// What labels events before rules look at them.
+    Enricher { project: ProjectName, name: String },
     /// The events of a project.
     Events { project: ProjectName },
     /// A project's own settings: access, approvals, inventory.
@@ -197,7 +199,8 @@ pub enum Resource {
 
 impl Resource {
     /// The path that `on:` globs are held against: `job/services/restart-service`, `node/web1`, `key/keys/ops/db`,
-    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `event`, `project`, `account/alice`, `system`.
+    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `enricher/NAME`, `event`, `project`, `account/alice`,
+    /// `system`.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -207,6 +210,7 @@ impl Resource {
             Self::Webhook { name, .. } => format!("webhook/{name}"),
             Self::Rule { name, .. } => format!("rule/{name}"),
             Self::Source { name, .. } => format!("source/{name}"),
+            Self::Enricher { name, .. } => format!("enricher/{name}"),
             Self::Events { .. } => "event".to_owned(),
             Self::Project { .. } => "project".to_owned(),
             Self::Account { name } => format!("account/{name}"),
@@ -224,6 +228,7 @@ impl Resource {
             | Self::Webhook { project, .. }
             | Self::Rule { project, .. }
             | Self::Source { project, .. }
+            | Self::Enricher { project, .. }
             | Self::Events { project }
             | Self::Project { project } => Some(project),
             Self::Account { .. } | Self::System => None,

@@ -19,12 +19,14 @@ pub enum SchemaKind {
     Rule,
     /// `sources/**`.
     Source,
+    /// `enrichers/**`.
+    Enricher,
 }
 
 impl SchemaKind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Job, Self::Webhook, Self::Project, Self::Access, Self::Nodes, Self::Rule, Self::Source];
+    pub const ALL: [Self; 8] =
+        [Self::Job, Self::Webhook, Self::Project, Self::Access, Self::Nodes, Self::Rule, Self::Source, Self::Enricher];
 
     /// The word in addresses and on the command line.
     #[must_use]
@@ -37,6 +39,7 @@ impl SchemaKind {
             Self::Nodes => "nodes",
             Self::Rule => "rule",
             Self::Source => "source",
+            Self::Enricher => "enricher",
         }
     }
 
@@ -57,6 +60,7 @@ impl SchemaKind {
             Self::Nodes => include_str!("schema/nodes.json"),
             Self::Rule => include_str!("schema/rule.json"),
             Self::Source => include_str!("schema/source.json"),
+            Self::Enricher => include_str!("schema/enricher.json"),
         }
     }
 }
@@ -73,7 +77,9 @@ mod tests {
 
     use super::*;
     use crate::domain::ids::ProjectName;
-    use crate::spec::{Diagnostic, read_access, read_job, read_project, read_rule, read_source, read_webhook};
+    use crate::spec::{
+        Diagnostic, read_access, read_enricher, read_job, read_project, read_rule, read_source, read_webhook,
+    };
 
     /// The keys that a reader knows, out of its own hint about one that it does not.
     fn known<T>(result: Result<T, Vec<Diagnostic>>) -> BTreeSet<String> {
@@ -132,6 +138,7 @@ mod tests {
             (SchemaKind::Source, "/$defs/timer/properties", known(read_source("{type: timer, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/poll/properties", known(read_source("{type: poll, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/log/properties", known(read_source("{type: log, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/patterns/properties", known(read_enricher("{type: patterns, zzzzzzzz: 1}"))),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 
 mod unmatched;
 
-pub use unmatched::{any_unmatched, claim_unmatched, matched};
+pub use unmatched::{any_unmatched, await_labels, claim_unlabelled, claim_unmatched, keep, labelled, matched};
 
 use super::column::{Json, Stamp, event_verdict_word, json, stamp};
 use super::connection::{Conn, MultiBackend, on_each};

@@ -133,6 +133,10 @@ fn world() -> World {
         ("jobs/plain.yaml", "name: plain\ngroup: team\nnodes: {filter: '.*'}\nsteps:\n  - {run: 'echo hush-hush'}\n"),
         ("webhooks/incoming.yaml", hook),
         ("rules/incoming.yaml", RULE),
+        (
+            "enrichers/incoming.yaml",
+            "name: incoming\ntype: patterns\nlabels: [a]\ntext: '{{ trigger.x }}'\npatterns: [{match: a, label: a}]\ndescription: hush-hush\n",
+        ),
         ("sources/incoming.yaml", "name: incoming\ntype: timer\nevery: 1h\ndescription: hush-hush\n"),
     ];
     test.load("ops", &files);

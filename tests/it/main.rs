@@ -16,6 +16,7 @@ mod contract;
 mod definitions;
 mod durable;
 mod editor;
+mod enrichers;
 mod full_disk;
 mod harness;
 mod hostile;

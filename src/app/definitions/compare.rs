@@ -82,6 +82,7 @@ pub(in crate::app) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> 
         Kind::Webhook => spec.webhooks.first().map(|w| w.value.name.to_string()),
         Kind::Rule => spec.rules.first().map(|r| r.value.name.clone()),
         Kind::Source => spec.sources.first().map(|s| s.value.name.to_string()),
+        Kind::Enricher => spec.enrichers.first().map(|e| e.value.name.to_string()),
         Kind::Project | Kind::Nodes | Kind::Access => None,
     }
 }
@@ -116,6 +117,9 @@ pub(super) fn wanted_of(spec: &ProjectSpec, stored: &[Stored]) -> Vec<Wanted> {
     }
     for s in &spec.sources {
         single(Kind::Source, s.value.name.as_str(), &s.source, &s.canonical, s.digest);
+    }
+    for e in &spec.enrichers {
+        single(Kind::Enricher, e.value.name.as_str(), &e.source, &e.canonical, e.digest);
     }
     for j in &spec.jobs {
         let name = j.value.path.to_string();
@@ -215,5 +219,6 @@ pub(in crate::app) fn path_of(kind: Kind, name: &str) -> String {
         Kind::Webhook => format!("webhooks/{name}.yaml"),
         Kind::Rule => format!("rules/{name}.yaml"),
         Kind::Source => format!("sources/{name}.yaml"),
+        Kind::Enricher => format!("enrichers/{name}.yaml"),
     }
 }

@@ -33,6 +33,8 @@ words! {
         Webhook => "webhook",
         /// A source of events.
         Source => "source",
+        /// What labels events before rules look at them.
+        Enricher => "enricher",
     }
 }
 

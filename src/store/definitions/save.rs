@@ -48,6 +48,7 @@ pub fn resource(project: &ProjectName, kind: Kind, name: &str) -> Result<Resourc
         Kind::Rule => Resource::Rule { project, name: name.to_owned() },
         Kind::Webhook => Resource::Webhook { project, name: name.to_owned() },
         Kind::Source => Resource::Source { project, name: name.to_owned() },
+        Kind::Enricher => Resource::Enricher { project, name: name.to_owned() },
         Kind::Job => {
             let path = JobPath::parse(name).map_err(|e| StoreError::Invalid(e.to_string()))?;
             Resource::Job { project, path, environment: None }

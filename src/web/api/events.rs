@@ -69,6 +69,8 @@ pub async fn show(call: Call) -> Answer {
         );
         let mut all = of_webhook(&found);
         all.extend(call.app.verdicts(call.actor()?, id).await?.iter().map(super::rules::verdict));
+        let labels = call.app.labels(call.actor()?, id).await?;
+        object.insert("labels".to_owned(), labels.iter().map(super::enrichers::label).collect());
         object.insert("verdicts".to_owned(), Value::Array(all));
     }
     Ok(HttpResponse::Ok().json(out))

@@ -3,6 +3,7 @@
 pub mod approvals;
 pub mod audit;
 pub mod backtests;
+pub mod enrichers;
 pub mod events;
 pub mod exceptions;
 pub mod jobs;
@@ -64,6 +65,13 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sources/{project}/{name}/enabled",
         Guard::Needs(Permission::Edit, On::Source),
         to!(sources::switch),
+    ),
+    api("GET", "/api/v1/enrichers", Guard::SignedIn, to!(enrichers::list)),
+    api(
+        "GET",
+        "/api/v1/enrichers/{project}/{name}",
+        Guard::Needs(Permission::View, On::Enricher),
+        to!(enrichers::show),
     ),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", RULE, Guard::Needs(Permission::View, On::Rule), to!(rules::show)),

@@ -158,6 +158,10 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "SourceSwitch")),
             ..operation("switchSource", "Turn a source on or off", (200, Some("Source")))
         },
+        ("GET", "/api/v1/enrichers") => operation("listEnrichers", "What labels events", (200, Some("EnricherList"))),
+        ("GET", "/api/v1/enrichers/{project}/{name}") => {
+            operation("showEnricher", "An enricher and what it made of an event last", (200, Some("Enricher")))
+        }
         ("GET", "/api/v1/rules") => operation("listRules", "Rules", (200, Some("RuleList"))),
         ("GET", "/api/v1/rules/{project}/{name}") => {
             operation("showRule", "A rule with its history and its promotion", (200, Some("RuleDetail")))
@@ -289,7 +293,8 @@ pub(super) fn schemas() -> Value {
         "Event": object(&["id", "project", "time", "source", "type"], json!({
             "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
             "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] }, "depth": whole(),
-            "headers": { "type": "object" }, "payload": {}, "verdicts": { "type": "array" } })),
+            "headers": { "type": "object" }, "payload": {},
+            "labels": { "type": "array", "items": reference("EventLabel") }, "verdicts": { "type": "array" } })),
         "PostedEvent": object(&["type"], json!({
             "type": text(), "payload": {}, "dedupe_key": maybe_text(), "project": maybe_text() })),
         "Accepted": object(&["event"], json!({
@@ -304,6 +309,16 @@ pub(super) fn schemas() -> Value {
             "last_event_at": maybe_time(), "error": text(), "failed_at": maybe_time(), "failures": whole(),
             "revision": whole() })),
         "SourceSwitch": object(&["enabled"], json!({ "enabled": flag() })),
+        "Enricher": object(&["project", "name", "type", "labels", "enabled", "state"], json!({
+            "project": text(), "name": text(), "description": text(), "type": text(),
+            "labels": { "type": "array", "items": text() }, "enabled": flag(),
+            "state": { "enum": ["off", "unused", "waiting", "labelling", "failing"] },
+            "rules": { "type": "array", "items": text() },
+            "last": { "oneOf": [reference("EventLabel"), { "type": "null" }] }, "revision": whole() })),
+        "EventLabel": object(&["event", "enricher", "class", "confidence"], json!({
+            "event": text(), "enricher": text(), "revision": whole(), "class": maybe_text(),
+            "confidence": { "type": "number" }, "reason": text(), "quoted": flag(), "trouble": text(),
+            "remembered": flag(), "time": time() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
             "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
             "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
@@ -350,6 +365,7 @@ pub(super) fn schemas() -> Value {
             ("BacktestList", "BacktestReport"),
             ("RuleList", "Rule"),
             ("SourceList", "Source"),
+            ("EnricherList", "Enricher"),
             ("VerdictList", "Verdict"),
             ("AuditList", "AuditEntry"),
             ("UndeliveredList", "Undelivered"),

@@ -215,6 +215,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
         Kind::Rule => format!("/rules/{project}/{encoded}"),
         Kind::Source => "/sources".to_owned(),
+        Kind::Enricher => "/enrichers".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
@@ -234,6 +235,9 @@ const fn beginning(kind: Kind) -> &'static str {
         }
         Kind::Source => {
             "name: my-source\ndescription: What it watches, and why.\ntype: timer\nevent: source.my-source\ncron: '0 6 * * mon-fri'\ntime_zone: Europe/Berlin\nmissed: one\n"
+        }
+        Kind::Enricher => {
+            "name: my-enricher\ndescription: What it tells apart, and for which rules.\ntype: patterns\nlabels: [disk-full, other]\ntext: '{{ trigger.annotations.summary }}'\npatterns:\n  - {match: '(?i)no space left|disk (is )?full', label: disk-full, confidence: 0.95}\n"
         }
         _ => "",
     }

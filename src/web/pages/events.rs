@@ -3,6 +3,7 @@
 use actix_web::http::StatusCode;
 use askama::Template;
 
+use super::enrichers::{Given, given};
 use super::verdict::{Verdict, verdict};
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::app::hooks::Replay;
@@ -56,6 +57,8 @@ struct EventPage {
     replayable: bool,
     replay: Option<Replayed>,
     message: Option<String>,
+    /// What enrichers made of it.
+    labels: Vec<Given>,
     /// What rules made of it.
     verdicts: Vec<Verdict>,
 }
@@ -124,7 +127,9 @@ async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, st
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
     let now = call.app.clock().now();
     let verdicts = call.app.verdicts(call.actor()?, event.id).await?;
+    let labels = call.app.labels(call.actor()?, event.id).await?;
     let page = EventPage {
+        labels: labels.iter().map(|l| given(l, now)).collect(),
         verdicts: verdicts.iter().map(|v| verdict(v, now)).collect(),
         e: row(&event, call.app.clock().now()),
         project: event.project.to_string(),

@@ -11,6 +11,7 @@ pub mod check;
 pub mod delegations;
 pub mod diff;
 pub mod editor;
+pub mod enrichers;
 pub mod events;
 pub mod find;
 mod freezes;
@@ -89,6 +90,7 @@ pub const ROUTES: &[Route] = &[
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
     page("GET", "/sources", Guard::SignedIn, to!(sources::list)),
     page("POST", "/sources/{project}/{name}/enabled", Guard::Needs(Permission::Edit, On::Source), to!(sources::switch)),
+    page("GET", "/enrichers", Guard::SignedIn, to!(enrichers::list)),
     page("GET", "/rules", Guard::SignedIn, to!(rules::list)),
     page("GET", "/rules/{project}/{name}", Guard::Needs(Permission::View, On::Rule), to!(rules::one)),
     page(
