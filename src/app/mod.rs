@@ -99,6 +99,7 @@ pub struct App {
     /// Who may carry a backtest out now.
     backtests: tokio::sync::Semaphore,
     chat: std::sync::OnceLock<chat::Chat>,
+    learned: enrichment::Learned,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -172,6 +173,7 @@ impl App {
             leases: std::sync::Mutex::default(),
             backtests: tokio::sync::Semaphore::new(1),
             chat: std::sync::OnceLock::new(),
+            learned: enrichment::Learned::default(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

@@ -139,6 +139,13 @@ mod tests {
             (SchemaKind::Source, "/$defs/poll/properties", known(read_source("{type: poll, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/log/properties", known(read_source("{type: log, zzzzzzzz: 1}"))),
             (SchemaKind::Enricher, "/$defs/patterns/properties", known(read_enricher("{type: patterns, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/openai/properties", known(read_enricher("{type: openai, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/command/properties", known(read_enricher("{type: command, zzzzzzzz: 1}"))),
+            (
+                SchemaKind::Enricher,
+                "/$defs/classifier/properties",
+                known(read_enricher("{type: classifier, zzzzzzzz: 1}")),
+            ),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

@@ -4,6 +4,7 @@ mod log;
 mod poll;
 mod timer;
 
+pub(super) use poll::read_url;
 use serde_json::{Value, json};
 
 use super::canonical::Canonical;

@@ -11,7 +11,9 @@ use crate::domain::time::Timestamp;
 
 mod unmatched;
 
-pub use unmatched::{any_unmatched, await_labels, claim_unlabelled, claim_unmatched, keep, labelled, matched};
+pub use unmatched::{
+    any_unlabelled, any_unmatched, await_labels, claim_unlabelled, claim_unmatched, keep, labelled, matched,
+};
 
 use super::column::{Json, Stamp, event_verdict_word, json, stamp};
 use super::connection::{Conn, MultiBackend, on_each};

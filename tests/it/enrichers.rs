@@ -1,5 +1,9 @@
 //! Enrichers: a label is what an enricher said and nobody else, and no label means that nothing runs by itself.
 
+mod classifier;
+mod command;
+mod endpoint;
+mod model;
 mod patterns;
 
 use chrono::TimeDelta;
@@ -7,7 +11,7 @@ use interlock::app::runs::RunView;
 use interlock::domain::run::State;
 use serde_json::{Value, json};
 
-use crate::client::Client;
+use crate::client::{Answer, Client};
 use crate::harness::{Base, TestApp};
 
 const ACCESS: &str = "
@@ -121,4 +125,25 @@ fn mode(client: &Client, rule: &str) -> Value {
 
 fn runs(test: &TestApp) -> Vec<RunView> {
     test.runs_in(&State::ALL)
+}
+
+/// Sends a form.
+fn form(client: &Client, path: &str, fields: &[(&str, &str)]) -> Answer {
+    let mut body = form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(fields);
+    let client = client.with("content-type", "application/x-www-form-urlencoded");
+    client.send("POST", path, Some(body.finish().as_bytes()))
+}
+
+/// Another server on the same database.
+fn beside(test: &TestApp) -> interlock::app::App {
+    let db = interlock::store::Db::open(&test.database(), &interlock::store::Options::default()).unwrap();
+    let settings = interlock::app::Settings {
+        data: test.data().to_owned(),
+        public_url: String::new(),
+        server: "another".to_owned(),
+        is_gone: |_| false,
+    };
+    let root = interlock::store::RootKey::new(crate::harness::ROOT_KEY);
+    test.wait(interlock::app::App::open(db, &root, test.clock.clone(), settings)).unwrap()
 }

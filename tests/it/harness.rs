@@ -21,6 +21,7 @@ use interlock::domain::run::State;
 use interlock::domain::secret::SecretText;
 use interlock::domain::time::{Seconds, Timestamp};
 use interlock::engine::{Engine, Executors};
+use interlock::enrich::Asker;
 use interlock::exec::fake::FakeExecutor;
 use interlock::exec::ssh::SshExecutor;
 use interlock::feed::{Feed, Machine};
@@ -174,7 +175,9 @@ impl TestApp {
         };
         let logs = data.path().join("logs");
         let machine = Machine { id: "this-machine".to_owned(), host: "web1".to_owned() };
-        let engine = Engine::new(Arc::clone(&app), executors).watching(Feed::new(true, &[logs], machine));
+        let engine = Engine::new(Arc::clone(&app), executors)
+            .watching(Feed::new(true, &[logs], machine))
+            .asking(Asker::new(true, &[data.path().join("programs")]));
         let (server, address) = serve(&app);
         Self { app, clock, engine, hands, server: Some(server), address, data, base, runtime, leaves_work: false }
     }
@@ -373,6 +376,14 @@ impl TestApp {
     /// Fetches what sources watch and what is due now, once. How many events that made.
     pub(crate) fn watch(&self) -> usize {
         self.wait(self.engine.watch()).unwrap()
+    }
+
+    /// Lets rules look, asks outside about what waits for labels, and lets rules look again. How many events waited.
+    pub(crate) fn label(&self) -> usize {
+        self.settle();
+        let waited = self.wait(self.engine.label()).unwrap();
+        self.settle();
+        waited
     }
 
     /// The folder below which sources may read.

@@ -28,7 +28,7 @@ impl App {
         }
         let mut known = self.labels_so_far(event.id).await?;
         while let Some(asked) = next(state, &event.event_type, scope, &known, self.clock.now()) {
-            let Some(label) = asked.enricher.told_here(scope) else {
+            let Some(label) = self.told_here(&asked, scope).await? else {
                 let permit = self.own_permit(Permission::Edit)?;
                 let (event, claim) = (event.clone(), claim.to_owned());
                 match self.db.write(move |c| events::await_labels(c, &permit, &event, &claim)).await {

@@ -4,6 +4,8 @@
 //! asked waits in a row of its own, where it holds up no other one; `outside` asks and hands it back.
 
 mod here;
+mod outside;
+mod taught;
 mod view;
 
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::catalogue::{ProjectState, StoredEnricher};
+use crate::domain::digest::Digest;
 use crate::domain::enricher::Enricher;
 use crate::domain::enricher::label::{self, Labels};
 use crate::domain::rule::AuthoredMode;
@@ -18,6 +21,9 @@ use crate::domain::time::Timestamp;
 use crate::store::enrichment::EnricherRef;
 
 pub use crate::store::enrichment::labels::LabelRecord;
+pub use crate::store::enrichment::taught::TaughtRecord;
+pub use outside::Labelling;
+pub use taught::{Learned, TeachView};
 pub use view::EnricherView;
 
 /// An enricher with what rows of it carry.
@@ -25,6 +31,7 @@ pub use view::EnricherView;
 pub(super) struct Asked {
     pub(super) at: EnricherRef,
     pub(super) revision: i64,
+    pub(super) digest: Digest,
     pub(super) enricher: Arc<Enricher>,
 }
 
@@ -35,7 +42,7 @@ impl Asked {
             project: state.project.name.clone(),
             name: stored.enricher.name.clone(),
         };
-        Self { at, revision: stored.revision, enricher: Arc::clone(&stored.enricher) }
+        Self { at, revision: stored.revision, digest: stored.digest, enricher: Arc::clone(&stored.enricher) }
     }
 }
 
@@ -58,4 +65,17 @@ fn next(state: &ProjectState, event_type: &str, scope: &Value, known: &Labels, n
 fn asks(state: &ProjectState, event_type: &str) -> bool {
     let mut rules = state.rule_index.of_type(event_type).iter().filter_map(|place| state.rules.get(*place));
     rules.any(|stored| !stored.rule.enrich.is_empty())
+}
+
+/// The enrichers that rules ask about events of this type, each once.
+fn asks_of(state: &ProjectState, event_type: &str) -> Vec<Asked> {
+    let mut out: Vec<Asked> = Vec::new();
+    for stored in state.rule_index.of_type(event_type).iter().filter_map(|place| state.rules.get(*place)) {
+        for enricher in state.asked_by(&stored.rule) {
+            if out.iter().all(|known| known.at.definition != enricher.definition) {
+                out.push(Asked::new(state, enricher));
+            }
+        }
+    }
+    out
 }

@@ -36,8 +36,9 @@ impl EnricherView {
             _ if !self.enricher.enabled => "off",
             _ if self.rules.is_empty() => "unused",
             None => "waiting",
-            Some(last) if last.label.trouble.is_empty() => "labelling",
-            Some(_) => "failing",
+            // A table that has no line for a text has not failed.
+            Some(last) if !last.label.trouble.is_empty() && self.enricher.kind.terms().is_some() => "failing",
+            Some(_) => "labelling",
         }
     }
 }

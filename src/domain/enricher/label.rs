@@ -75,7 +75,7 @@ impl Label {
 }
 
 /// A text on one line, without characters that steer a terminal or the direction of writing, and not too long.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     let plain = |c: char| {
         let steers = c.is_control()
             || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');

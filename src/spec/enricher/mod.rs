@@ -1,5 +1,6 @@
 //! Reads an enricher: what labels events before rules look at them.
 
+mod outside;
 mod patterns;
 
 use serde_json::{Value, json};
@@ -19,9 +20,17 @@ const MOST_LABELS: usize = 50;
 #[derive(Clone, Copy)]
 enum Kind {
     Patterns,
+    Model,
+    Command,
+    Classifier,
 }
 
-const KINDS: [(&str, Kind); 1] = [("patterns", Kind::Patterns)];
+const KINDS: [(&str, Kind); 4] = [
+    ("patterns", Kind::Patterns),
+    ("openai", Kind::Model),
+    ("command", Kind::Command),
+    ("classifier", Kind::Classifier),
+];
 
 /// Reads one document as an enricher.
 pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Enricher> {
@@ -42,6 +51,9 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Enricher> {
     };
     let kind = match kind {
         Kind::Patterns => patterns::read(&mut fields, labels.as_deref(), report).map(EnricherKind::Patterns),
+        Kind::Model => outside::read_model(&mut fields, report).map(EnricherKind::Model),
+        Kind::Command => outside::read_command(&mut fields, report).map(EnricherKind::Command),
+        Kind::Classifier => Some(EnricherKind::Classifier),
     };
     fields.finish(report);
     if report.errors() > before {
@@ -65,14 +77,9 @@ fn read_labels(node: &Node, report: &mut Report<'_>) -> Option<Vec<LabelName>> {
         report.error("out_of_range", node.span, message, Some(format!("name 1 to {MOST_LABELS} labels")));
         return None;
     }
-    let mut out: Vec<LabelName> = Vec::new();
+    let mut out = Vec::with_capacity(texts.len());
     for (text, span) in texts {
-        let Some(label) = report.accept(LabelName::parse(&text), span, "labels") else { continue };
-        if out.contains(&label) {
-            report.error("duplicate_label", span, format!("the label `{label}` stands twice"), Some("keep one"));
-        } else {
-            out.push(label);
-        }
+        out.extend(report.accept(LabelName::parse(&text), span, "labels"));
     }
     (report.errors() == before).then_some(out)
 }

@@ -22,10 +22,6 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Vec<EnricherN
     let mut out: Vec<EnricherName> = Vec::new();
     for (text, span) in report.read_texts(node, "enrich")? {
         let Some(name) = report.accept(EnricherName::parse(&text), span, "enrich") else { continue };
-        if out.contains(&name) {
-            report.error("duplicate_enricher", span, format!("`{name}` stands twice"), Some("remove one of them"));
-            continue;
-        }
         report.refer(Refers::Enricher(name.clone()), span);
         out.push(name);
     }

@@ -10,7 +10,6 @@ use crate::domain::time::Timestamp;
 use crate::store::column::{Stamp, stamp};
 use crate::store::connection::{Conn, MultiBackend, on_each};
 use crate::store::error::StoreError;
-use crate::store::page::limit;
 use crate::store::permit;
 use crate::store::schema::taught_labels;
 
@@ -98,7 +97,7 @@ pub fn newest(c: &mut Conn, definition: &str, wanted: u32) -> Result<Vec<TaughtR
     Ok(taught_labels::table
         .filter(taught_labels::definition_id.eq(definition))
         .order((taught_labels::taught_at.desc(), taught_labels::event_id.desc()))
-        .limit(limit(wanted))
+        .limit(i64::from(wanted))
         .select(TaughtRecord::as_select())
         .load(c)?)
 }

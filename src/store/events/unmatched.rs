@@ -40,6 +40,16 @@ pub fn any_unmatched(c: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
     Ok(one.is_some())
 }
 
+/// Whether any event waits for labels from outside that nobody has.
+///
+/// # Errors
+/// Those of the database.
+pub fn any_unlabelled(c: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
+    let one: Option<String> =
+        events::table.filter(unlabelled()).filter(free(now)).select(events::id).first(c).optional()?;
+    Ok(one.is_some())
+}
+
 /// Takes events that wait for rules, the oldest first, for the holder of this claim until a time. No two holders have
 /// the same event at the same time; a claim is used once.
 ///

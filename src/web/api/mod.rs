@@ -57,6 +57,7 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events", Guard::SignedIn, to!(events::list)),
     api("POST", "/api/v1/events", Guard::Needs(Permission::Run, On::Events), to!(events::post)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
+    api("POST", "/api/v1/events/{id}/labels", Guard::Needs(Permission::Promote, On::Enricher), to!(events::teach)),
     api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
     api("GET", "/api/v1/sources", Guard::SignedIn, to!(sources::list)),
     api("GET", "/api/v1/sources/{project}/{name}", Guard::Needs(Permission::View, On::Source), to!(sources::show)),

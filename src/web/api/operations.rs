@@ -158,6 +158,10 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "SourceSwitch")),
             ..operation("switchSource", "Turn a source on or off", (200, Some("Source")))
         },
+        ("POST", "/api/v1/events/{id}/labels") => Operation {
+            request: Some(Body(JSON, "TaughtLabel")),
+            ..operation("teachLabel", "Say what an event really is", (200, Some("TaughtLabel")))
+        },
         ("GET", "/api/v1/enrichers") => operation("listEnrichers", "What labels events", (200, Some("EnricherList"))),
         ("GET", "/api/v1/enrichers/{project}/{name}") => {
             operation("showEnricher", "An enricher and what it made of an event last", (200, Some("Enricher")))
@@ -309,16 +313,6 @@ pub(super) fn schemas() -> Value {
             "last_event_at": maybe_time(), "error": text(), "failed_at": maybe_time(), "failures": whole(),
             "revision": whole() })),
         "SourceSwitch": object(&["enabled"], json!({ "enabled": flag() })),
-        "Enricher": object(&["project", "name", "type", "labels", "enabled", "state"], json!({
-            "project": text(), "name": text(), "description": text(), "type": text(),
-            "labels": { "type": "array", "items": text() }, "enabled": flag(),
-            "state": { "enum": ["off", "unused", "waiting", "labelling", "failing"] },
-            "rules": { "type": "array", "items": text() },
-            "last": { "oneOf": [reference("EventLabel"), { "type": "null" }] }, "revision": whole() })),
-        "EventLabel": object(&["event", "enricher", "class", "confidence"], json!({
-            "event": text(), "enricher": text(), "revision": whole(), "class": maybe_text(),
-            "confidence": { "type": "number" }, "reason": text(), "quoted": flag(), "trouble": text(),
-            "remembered": flag(), "time": time() })),
         "Undelivered": object(&["notice", "kind", "project", "error", "time"], json!({
             "notice": text(), "kind": text(), "project": text(), "approval": maybe_text(),
             "run": { "type": ["integer", "null"] }, "channel": maybe_text(), "recipient": text(), "attempts": whole(),
@@ -352,8 +346,25 @@ pub(super) fn schemas() -> Value {
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
             "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
     });
-    if let (Some(schemas), Value::Object(of_events)) = (all.as_object_mut(), of_events) {
+    let of_labels = json!({
+        "Enricher": object(&["project", "name", "type", "labels", "enabled", "state"], json!({
+            "project": text(), "name": text(), "description": text(), "type": text(),
+            "labels": { "type": "array", "items": text() }, "enabled": flag(),
+            "state": { "enum": ["off", "unused", "waiting", "labelling", "failing"] },
+            "rules": { "type": "array", "items": text() },
+            "last": { "oneOf": [reference("EventLabel"), { "type": "null" }] }, "revision": whole() })),
+        "EventLabel": object(&["event", "enricher", "class", "confidence"], json!({
+            "event": text(), "enricher": text(), "revision": whole(), "class": maybe_text(),
+            "confidence": { "type": "number" }, "reason": text(), "quoted": flag(), "trouble": text(),
+            "remembered": flag(), "time": time() })),
+        "TaughtLabel": object(&["enricher"], json!({
+            "event": text(), "enricher": text(), "label": maybe_text() })),
+    });
+    if let (Some(schemas), Value::Object(of_events), Value::Object(of_labels)) =
+        (all.as_object_mut(), of_events, of_labels)
+    {
         schemas.extend(of_events);
+        schemas.extend(of_labels);
         for (list, item) in [
             ("ProjectList", "Project"),
             ("JobList", "Job"),

@@ -85,6 +85,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/events", Guard::SignedIn, to!(events::list)),
     page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),
     page("POST", "/events/{id}/replay", Guard::Needs(Permission::View, On::Events), to!(events::replay)),
+    page("POST", "/events/{id}/labels", Guard::Needs(Permission::Promote, On::Enricher), to!(events::teach)),
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),

@@ -97,7 +97,7 @@ impl App {
     /// Holds the text against each event. Nothing where it is not to go on.
     async fn replay_events(&self, record: &BacktestRecord, claim: &str) -> AppResult<Option<BacktestReport>> {
         let rule = spec::read_rule(&record.text).map_err(|found| {
-            AppError::invalid("invalid_definitions", &format!("The rule has mistakes: {}", spec::render(&found)))
+            AppError::invalid("invalid_definitions", format!("The rule has mistakes: {}", spec::render(&found)))
         })?;
         let rule = Arc::new(rule);
         let (kind, project) = (rule.trigger.clone(), record.project.clone());
