@@ -4,7 +4,7 @@
 //! everything on a tamper-evident record. The modules depend on each other in one direction only:
 //!
 //! ```text
-//! domain  ←  { spec, policy, store, exec, notify, feed }  ←  app  ←  { engine, web }  ←  cli
+//! domain  ←  { spec, policy, store, exec, notify, feed, enrich }  ←  app  ←  { engine, web }  ←  cli
 //! ```
 //!
 //! `docs/ARCHITECTURE.md` is the map; `tests/it/architecture.rs` holds the arrows.
@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod engine;
+pub mod enrich;
 pub mod exec;
 pub mod feed;
 pub mod notify;

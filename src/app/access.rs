@@ -61,10 +61,11 @@ impl App {
             "rule" => Resource::Rule { project, name: name.to_owned() },
             "source" => Resource::Source { project, name: name.to_owned() },
             "alias" => Resource::Alias { project, name: name.to_owned() },
+            "enricher" => Resource::Enricher { project, name: name.to_owned() },
             "event" => Resource::Events { project },
             "project" => Resource::Project { project },
             _ => {
-                let message = "Write what it is about as in access.yaml: job/GROUP/NAME, node/NAME, key/keys/…, webhook/NAME, rule/NAME, source/NAME, alias/NAME, event or project.";
+                let message = "Write what it is about as in access.yaml: job/GROUP/NAME, node/NAME, key/keys/…, webhook/NAME, rule/NAME, source/NAME, enricher/NAME, alias/NAME, event or project.";
                 return Err(AppError::invalid("bad_resource", message));
             }
         })

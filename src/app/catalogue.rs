@@ -8,7 +8,8 @@ use super::error::{AppError, AppResult};
 use crate::domain::access::{AccessRules, Permission, Resource};
 use crate::domain::alias::Alias;
 use crate::domain::digest::Digest;
-use crate::domain::ids::{JobId, JobPath, JobRef, KeyPath, ProjectName, SourceName, WebhookName};
+use crate::domain::enricher::Enricher;
+use crate::domain::ids::{EnricherName, JobId, JobPath, JobRef, KeyPath, ProjectName, SourceName, WebhookName};
 use crate::domain::job::{Dispatch, Job};
 use crate::domain::node::{Node, NodeFilter};
 use crate::domain::project::Project;
@@ -55,6 +56,8 @@ pub struct ProjectState {
     pub aliases: BTreeMap<String, StoredAlias>,
     /// Its sources of events.
     pub sources: BTreeMap<SourceName, StoredSource>,
+    /// What labels its events.
+    pub enrichers: BTreeMap<EnricherName, StoredEnricher>,
     /// Which of its rules an event can concern.
     pub rule_index: RuleIndex,
 }
@@ -116,6 +119,19 @@ pub struct StoredSource {
     pub revision: i64,
     /// The source.
     pub source: Arc<Source>,
+}
+
+/// An enricher with its revision.
+#[derive(Debug, Clone)]
+pub struct StoredEnricher {
+    /// The definition's id in the store.
+    pub definition: String,
+    /// The revision's number.
+    pub revision: i64,
+    /// The revision's digest.
+    pub digest: Digest,
+    /// The enricher.
+    pub enricher: Arc<Enricher>,
 }
 
 impl Catalogue {
@@ -209,6 +225,7 @@ impl ProjectState {
             rules: Vec::new(),
             aliases: BTreeMap::new(),
             sources: BTreeMap::new(),
+            enrichers: BTreeMap::new(),
             rule_index: RuleIndex::default(),
         }
     }
@@ -265,6 +282,16 @@ impl ProjectState {
                 let (definition, revision) = (definition.id.clone(), definition.revision);
                 self.sources.insert(source.name.clone(), StoredSource { definition, revision, source });
             }
+            Kind::Enricher => {
+                let enricher = Arc::new(spec::read_enricher(source).map_err(first)?);
+                let stored = StoredEnricher {
+                    definition: definition.id.clone(),
+                    revision: definition.revision,
+                    digest: revision.digest,
+                    enricher,
+                };
+                self.enrichers.insert(stored.enricher.name.clone(), stored);
+            }
         }
         Ok(())
     }
@@ -281,6 +308,11 @@ impl ProjectState {
     pub fn action_job(&self, reference: &str, pack: &str) -> Option<&StoredJob> {
         let names = rule::job_names(reference, pack, &self.project.name);
         names.iter().filter_map(|name| JobRef::parse(name).ok()).find_map(|name| self.job(&name))
+    }
+
+    /// The enrichers that a rule asks, in its order.
+    pub fn asked_by<'s>(&'s self, rule: &'s Rule) -> impl Iterator<Item = &'s StoredEnricher> {
+        rule.enrich.iter().filter_map(|name| self.enrichers.get(name))
     }
 
     /// The rule of a name.

@@ -10,6 +10,7 @@ use super::error::{AppError, AppResult};
 use super::record::Source;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
 use crate::domain::digest::Digest;
+use crate::domain::enricher::EnricherKind;
 use crate::domain::ids::{JobPath, KeyPath, ProjectName};
 use crate::domain::option::{OptionKind, OptionSpec};
 use crate::domain::project::Channel;
@@ -413,6 +414,10 @@ fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)
             let source = spec::read_source(&one.source).ok();
             source.iter().flat_map(|s| s.kind.secrets()).map(|path| ("source", path.clone())).collect()
         }
+        Kind::Enricher => match spec::read_enricher(&one.source).map(|enricher| enricher.kind) {
+            Ok(EnricherKind::Model(model)) => model.key.into_iter().map(|path| ("enricher", path)).collect(),
+            Ok(_) | Err(_) => Vec::new(),
+        },
         Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule | Kind::Alias => Vec::new(),
     }
 }

@@ -21,6 +21,7 @@ mod deciding;
 pub mod definitions;
 pub mod delegating;
 pub mod editing;
+pub mod enrichment;
 pub mod error;
 pub mod events;
 pub mod folded;
@@ -100,6 +101,7 @@ pub struct App {
     /// Who may carry a backtest out now.
     backtests: tokio::sync::Semaphore,
     chat: std::sync::OnceLock<chat::Chat>,
+    learned: enrichment::Learned,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -174,6 +176,7 @@ impl App {
             leases: std::sync::Mutex::default(),
             backtests: tokio::sync::Semaphore::new(1),
             chat: std::sync::OnceLock::new(),
+            learned: enrichment::Learned::default(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

@@ -11,6 +11,7 @@ use crate::domain::access::{Permission, Principal};
 use crate::domain::ids::{ProjectName, RunNumber};
 use crate::domain::run::State;
 use crate::domain::time::Timestamp;
+use crate::store::enrichment::{answers, labels};
 use crate::store::rules::{backtests, enforcements};
 use crate::store::{
     blobs, events, idempotency, log_archives, notices, output, runs, sessions, sign_in, slack_answers, slack_presses,
@@ -86,6 +87,7 @@ impl App {
                 let old = sources::forget_deleted(c, &permit)? + sessions::prune(c, now - SIGN_INS)?;
                 let tried = backtests::prune(c, &permit, now - BACKTESTS)?;
                 let told = slack_presses::prune(c, &permit, now - PRESSES)? + slack_answers::prune(c, &permit, now)?;
+                let old = old + answers::prune(c, &permit, now)?;
                 Ok::<_, AppError>(keys + old + tried + told + sign_in::prune_failures(c, now - SIGN_INS)?)
             })
             .await?;
@@ -125,6 +127,7 @@ impl App {
             .write(move |c| {
                 let removed = events::prune(c, &permit, &project, before, EVENTS)?;
                 enforcements::prune(c, &permit, &project, before)?;
+                labels::prune(c, &permit, &project, before)?;
                 if removed > 0 {
                     let detail = json!({ "events": removed, "before": before });
                     let resource = format!("{project}:events");

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
+use crate::app::enrichment::EnricherView;
 use crate::app::sources::SourceView;
 
 use super::limits::{self, OpenFiles};
@@ -80,6 +81,15 @@ pub(super) async fn run(global: &Global) -> Done {
                 let failing: Vec<_> = watched.iter().filter(|s| s.state == "failing").collect();
                 say(failing.is_empty(), "sources see what they watch", &told_of(&failing));
             }
+            let labelling = app.enrichers(&start::operator()).await?;
+            if !labelling.is_empty() {
+                let failing: Vec<_> = labelling.iter().filter(|e| e.state() == "failing").collect();
+                say(
+                    failing.is_empty(),
+                    "enrichers gave a label to the last event that they were asked about",
+                    &unlabelled(&failing),
+                );
+            }
             for node in app.nodes(&start::operator(), None).await? {
                 let name = &node.node.name;
                 let mend = format!("run `interlock node enrol {name} --project {}`", node.project);
@@ -101,5 +111,12 @@ pub(super) async fn run(global: &Global) -> Done {
 /// Which sources fail, and why.
 fn told_of(failing: &[&SourceView]) -> String {
     let told: Vec<String> = failing.iter().map(|s| format!("{}/{}: {}", s.project, s.source.name, s.error)).collect();
+    told.join("\n      ")
+}
+
+/// Which enrichers gave no label, and why.
+fn unlabelled(failing: &[&EnricherView]) -> String {
+    let why = |e: &EnricherView| e.last.as_ref().map(|last| last.label.trouble.clone()).unwrap_or_default();
+    let told: Vec<String> = failing.iter().map(|e| format!("{}/{}: {}", e.project, e.enricher.name, why(e))).collect();
     told.join("\n      ")
 }

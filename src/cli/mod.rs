@@ -10,6 +10,7 @@ mod demo;
 #[cfg(debug_assertions)]
 mod die;
 mod doctor;
+mod enrichers;
 mod export;
 mod folder;
 mod import;

@@ -9,9 +9,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::limits::{self, OpenFiles};
-use super::{Done, Failure, Global, apply, folder, notify, out, sources, start};
+use super::{Done, Failure, Global, apply, enrichers, folder, notify, out, sources, start};
 use crate::app::App;
 use crate::engine::Engine;
+use crate::enrich::Asker;
 use crate::feed::Feed;
 use crate::notify::Courier;
 
@@ -33,6 +34,21 @@ pub(super) struct Options {
     notify: notify::Options,
     #[command(flatten)]
     sources: sources::Options,
+    #[command(flatten)]
+    enrichers: enrichers::Options,
+}
+
+/// The ways to the outside that loops need.
+pub(super) struct Outside {
+    courier: Courier,
+    feed: Feed,
+    asker: Asker,
+}
+
+impl Outside {
+    fn equip(self, engine: Engine) -> Engine {
+        engine.telling(self.courier).watching(self.feed).asking(self.asker)
+    }
 }
 
 /// What a server does, where several share a database and a data folder.
@@ -59,20 +75,24 @@ pub(super) fn run(global: Global, options: Options) -> Done {
     crate::telemetry::start("info,async_nats=warn");
     #[cfg(debug_assertions)]
     super::die::when_told();
-    let (courier, feed) = (options.notify.courier()?, options.sources.feed()?);
+    let outside = Outside {
+        courier: options.notify.courier()?,
+        feed: options.sources.feed()?,
+        asker: options.enrichers.asker()?,
+    };
     block_on(async move {
         if options.role == Role::Worker {
             let app = start::app(&global, options.public_url.as_deref().unwrap_or("http://127.0.0.1:4440")).await?;
-            notify::install(&app, &courier);
+            notify::install(&app, &outside.courier);
             out::line("Interlock carries runs out; it listens nowhere");
             let _sharing = app.share_wakes()?;
-            return work(app, courier, feed, Stops::listen()).await;
+            return work(app, outside, Stops::listen()).await;
         }
         let listener = listen(&options.listen)?;
         let address = listener.local_addr().map_err(|e| Failure::Broken(e.to_string()))?;
         let public_url = options.public_url.unwrap_or_else(|| format!("http://{address}"));
         let app = start::app(&global, &public_url).await?;
-        notify::install(&app, &courier);
+        notify::install(&app, &outside.courier);
         match &options.jobs {
             Some(dir) => first_definitions(&app, dir).await?,
             None => example_definitions(&app).await?,
@@ -89,7 +109,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
         if options.role == Role::Web {
             return answer(app, listener, stops).await.map(drop);
         }
-        serve(app, listener, Some((courier, feed)), stops, Leaving::GoOn).await
+        serve(app, listener, Some(outside), stops, Leaving::GoOn).await
     })
 }
 
@@ -130,7 +150,7 @@ pub(super) fn listen(address: &str) -> Result<TcpListener, Failure> {
 pub(super) async fn serve(
     app: Arc<App>,
     listener: TcpListener,
-    outside: Option<(Courier, Feed)>,
+    outside: Option<Outside>,
     stops: Stops,
     leaving: Leaving,
 ) -> Done {
@@ -147,7 +167,7 @@ pub(super) async fn serve(
     let (executors, ssh) = start::executors(&app)?;
     let engine = Engine::new(Arc::clone(&app), executors);
     let engine = Arc::new(match outside {
-        Some((courier, feed)) => engine.telling(courier).watching(feed),
+        Some(outside) => outside.equip(engine),
         None => engine,
     });
     let (stop, stopping) = watch::channel(false);
@@ -183,9 +203,9 @@ async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Resul
 }
 
 /// Carries runs out until the process is told to stop.
-async fn work(app: Arc<App>, courier: Courier, feed: Feed, mut stops: Stops) -> Done {
+async fn work(app: Arc<App>, outside: Outside, mut stops: Stops) -> Done {
     let (executors, ssh) = start::executors(&app)?;
-    let engine = Arc::new(Engine::new(Arc::clone(&app), executors).telling(courier).watching(feed));
+    let engine = Arc::new(outside.equip(Engine::new(Arc::clone(&app), executors)));
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(Arc::clone(&engine).run(stopping));
     stops.told().await;

@@ -187,6 +187,8 @@ pub enum Resource {
     Alias { project: ProjectName, name: String },
     /// A source of events.
     Source { project: ProjectName, name: String },
+    /// What labels events before rules look at them.
+    Enricher { project: ProjectName, name: String },
     /// The events of a project.
     Events { project: ProjectName },
     /// A project's own settings: access, approvals, inventory.
@@ -199,7 +201,8 @@ pub enum Resource {
 
 impl Resource {
     /// The path that `on:` globs are held against: `job/services/restart-service`, `node/web1`, `key/keys/ops/db`,
-    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `alias/NAME`, `event`, `project`, `account/alice`, `system`.
+    /// `webhook/pagerduty-incident`, `rule/NAME`, `source/NAME`, `enricher/NAME`, `alias/NAME`, `event`, `project`,
+    /// `account/alice`, `system`.
     #[must_use]
     pub fn path(&self) -> String {
         match self {
@@ -210,6 +213,7 @@ impl Resource {
             Self::Rule { name, .. } => format!("rule/{name}"),
             Self::Source { name, .. } => format!("source/{name}"),
             Self::Alias { name, .. } => format!("alias/{name}"),
+            Self::Enricher { name, .. } => format!("enricher/{name}"),
             Self::Events { .. } => "event".to_owned(),
             Self::Project { .. } => "project".to_owned(),
             Self::Account { name } => format!("account/{name}"),
@@ -228,6 +232,7 @@ impl Resource {
             | Self::Rule { project, .. }
             | Self::Source { project, .. }
             | Self::Alias { project, .. }
+            | Self::Enricher { project, .. }
             | Self::Events { project }
             | Self::Project { project } => Some(project),
             Self::Account { .. } | Self::System => None,

@@ -133,6 +133,13 @@ impl Criteria {
         self.list.iter().all(|c| evaluate::test(&c.test, c.path.find(scope).filter(|v| !v.is_null()), now).0)
     }
 
+    /// As [`Criteria::holds`], for those conditions only whose path is picked.
+    #[must_use]
+    pub fn hold_where(&self, picked: impl Fn(&str) -> bool, scope: &Value, now: Timestamp) -> bool {
+        let mut picked = self.list.iter().filter(|c| picked(&c.spec.path));
+        picked.all(|c| evaluate::test(&c.test, c.path.find(scope).filter(|v| !v.is_null()), now).0)
+    }
+
     /// Holds an event against every condition. `scope` is the map that paths start in; `now` is for the `timediff`
     /// operators.
     #[must_use]

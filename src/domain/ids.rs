@@ -148,6 +148,16 @@ text_id!(
     |t| word(t, 64, b"._-")
 );
 text_id!(
+    /// An enricher, which labels events: `triage`.
+    EnricherName, "enricher name", "use 1 to 64 letters, digits, `_` or `-`, starting with a letter or digit",
+    |t| word(t, 64, b"_-")
+);
+text_id!(
+    /// A label that an enricher can give: `disk-full`.
+    LabelName, "label", "use 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter or digit",
+    |t| word(t, 64, b"._-")
+);
+text_id!(
     /// A node as the inventory names it. Never starts with `-`, holds no space, `%` or shell character.
     NodeName, "node name", "use 1 to 128 letters, digits, `.`, `_`, `:`, `@` or `-`, starting with a letter, digit or `_`",
     |t| t.strip_prefix('_').is_some_and(|r| r.is_empty() || word(&format!("a{r}"), 128, b"._:@-")) || word(t, 128, b"._:@-")

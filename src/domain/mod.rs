@@ -15,6 +15,7 @@ pub mod command;
 pub mod criteria;
 pub mod cron;
 pub mod digest;
+pub mod enricher;
 pub mod event;
 pub mod expression;
 pub mod folding;

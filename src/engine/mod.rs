@@ -8,6 +8,7 @@ mod assignment;
 mod backtests;
 mod carried;
 mod cell;
+mod enrichers;
 mod insist;
 mod keeper;
 mod notices;
@@ -27,6 +28,7 @@ use carried::Carried;
 use crate::app::App;
 use crate::app::error::AppResult;
 use crate::domain::ids::RunNumber;
+use crate::enrich::Asker;
 use crate::exec::Executor;
 use crate::feed::Feed;
 use crate::notify::Courier;
@@ -52,6 +54,7 @@ pub struct Engine {
     look: Duration,
     courier: Option<Courier>,
     feed: Option<Feed>,
+    asker: Option<Asker>,
 }
 
 /// How many runs a server carries out at once.
@@ -74,6 +77,7 @@ impl Engine {
             look: LOOK,
             courier: None,
             feed: None,
+            asker: None,
         }
     }
 
@@ -96,6 +100,24 @@ impl Engine {
     pub fn watching(mut self, feed: Feed) -> Self {
         self.feed = Some(feed);
         self
+    }
+
+    /// An engine that asks for labels outside as well.
+    #[must_use]
+    pub fn asking(mut self, asker: Asker) -> Self {
+        self.asker = Some(asker);
+        self
+    }
+
+    /// Asks outside about the events that wait for labels now, once. How many events that were.
+    ///
+    /// # Errors
+    /// The database.
+    pub async fn label(&self) -> AppResult<usize> {
+        match &self.asker {
+            Some(asker) => enrichers::label(&self.app, asker).await,
+            None => Ok(0),
+        }
     }
 
     /// Fetches what sources watch and what is due now, once. How many events that made.
@@ -187,6 +209,9 @@ impl Engine {
             beside.spawn(sources::keep(Arc::clone(&self.app), feed));
         }
         beside.spawn(backtests::keep(Arc::clone(&self.app)));
+        if let Some(asker) = self.asker.clone() {
+            beside.spawn(enrichers::keep(Arc::clone(&self.app), asker));
+        }
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {

@@ -10,7 +10,8 @@ use crate::domain::access::{AccessRules, Grant, GrantEffect, Member, Permission}
 use crate::domain::ids::{Environment, GroupName, RoleName, UserName};
 
 /// The kinds of things that a grant's `on` can start with.
-const KINDS: [&str; 10] = ["job", "node", "key", "webhook", "rule", "source", "alias", "event", "project", "system"];
+const KINDS: [&str; 11] =
+    ["job", "node", "key", "webhook", "rule", "source", "enricher", "alias", "event", "project", "system"];
 /// Those of them that are one thing, without a name below.
 const SINGLE: [&str; 3] = ["event", "project", "system"];
 

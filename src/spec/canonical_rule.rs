@@ -24,7 +24,8 @@ impl Canonical for Rule {
             "mode": self.mode.as_str(),
             "owner": self.owner,
             "guard": guards(&self.guards),
-            "enrich": self.enrich,
+            // Nothing rather than an empty list: a rule that asks nobody keeps the digest that it had.
+            "enrich": (!self.enrich.is_empty()).then_some(&self.enrich),
         })
     }
 }

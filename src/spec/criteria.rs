@@ -4,6 +4,7 @@ use super::fields::Fields;
 use super::report::Report;
 use super::yaml::{Entry, Node};
 use crate::domain::criteria::{Criteria, CriterionSpec, Part};
+use crate::domain::enricher::label;
 
 /// Reads a map of `path: {type, pattern, condition}`. `roots` are the names that a path can start with.
 pub(super) fn read(node: &Node, key: &str, roots: &[&'static str], report: &mut Report<'_>) -> Option<Criteria> {
@@ -39,7 +40,8 @@ pub(super) fn read_entries(entries: &[&Entry], roots: &[&'static str], report: &
         }
         let Some(operator) = operator else { continue };
         let pattern = pattern_node.filter(|n| !n.is_null()).map(Node::to_json);
-        specs.push(CriterionSpec { path: entry.key.clone(), operator, pattern, condition });
+        let path = if roots.contains(&label::CLASS) { label::path(&entry.key) } else { &entry.key };
+        specs.push(CriterionSpec { path: path.to_owned(), operator, pattern, condition });
         places.push((entry, operator_node, pattern_node, condition_node));
     }
     match Criteria::compile(specs) {

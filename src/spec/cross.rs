@@ -22,6 +22,7 @@ pub(super) struct Known {
     pub(super) jobs_lost: bool,
     pub(super) webhooks_lost: bool,
     pub(super) rules_lost: bool,
+    pub(super) enrichers_lost: bool,
     /// Ids and paths of jobs that could not be read.
     pub(super) broken_jobs: HashSet<String>,
     /// Names of webhooks, good and broken.
@@ -132,6 +133,25 @@ fn judge(spec: &ProjectSpec, known: &Known, to: &Refers) -> Option<Finding> {
                 format!("the project has no `{source}`"),
                 Some("remove it, or check its name".to_owned()),
             )
+        }
+        Refers::Enricher(name) => {
+            if known.enrichers_lost || spec.enrichers.iter().any(|e| e.value.name == *name) {
+                return None;
+            }
+            let hint = suggest(name.as_str(), spec.enrichers.iter().map(|e| e.value.name.as_str()))
+                .unwrap_or_else(|| format!("write it in enrichers/{name}.yaml"));
+            error("unknown_enricher", format!("the project has no enricher `{name}`"), Some(hint))
+        }
+        Refers::Label(by, label) => {
+            let all = || spec.enrichers.iter().filter(|e| by.contains(&e.value.name));
+            let labels = || all().flat_map(|e| &e.value.labels).map(AsRef::as_ref);
+            // An unknown enricher has been told at its own place.
+            if known.enrichers_lost || all().count() < by.len() || labels().any(|known| known == label) {
+                return None;
+            }
+            let shown: String = label.chars().take(60).collect();
+            let message = format!("no enricher of the rule can give the label `{shown}`");
+            error("unknown_label", message, suggest(label, labels()))
         }
         Refers::Service(name) => {
             let is = |member: &Member| matches!(member, Member::Service(service) if service.as_str() == name);

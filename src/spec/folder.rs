@@ -9,10 +9,11 @@ use super::nodes::{self, NodesFormat};
 use super::report::{Reference, Report};
 use super::rule;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, alias, job, project, rundeck, source, webhook, write, xml};
+use super::{access, alias, enricher, job, project, rundeck, source, webhook, write, xml};
 use crate::domain::access::AccessRules;
 use crate::domain::alias::Alias;
 use crate::domain::digest::{Digest, canonical_json};
+use crate::domain::enricher::Enricher;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
@@ -61,6 +62,8 @@ pub struct ProjectSpec {
     pub aliases: Vec<Authored<Alias>>,
     /// The sources of events.
     pub sources: Vec<Authored<Source>>,
+    /// What labels events.
+    pub enrichers: Vec<Authored<Enricher>>,
 }
 
 enum Place {
@@ -73,6 +76,7 @@ enum Place {
     Rules,
     Sources,
     Aliases,
+    Enrichers,
     Ignored,
     Unknown,
 }
@@ -94,6 +98,7 @@ fn place(path: &str) -> Place {
         (Some(("rules", _)), true) => Place::Rules,
         (Some(("sources", _)), true) => Place::Sources,
         (Some(("aliases", _)), true) => Place::Aliases,
+        (Some(("enrichers", _)), true) => Place::Enrichers,
         _ => Place::Unknown,
     }
 }
@@ -126,6 +131,7 @@ pub fn check_folder(name: &ProjectName, files: &[(String, Vec<u8>)]) -> (Project
         rules: Vec::new(),
         aliases: Vec::new(),
         sources: Vec::new(),
+        enrichers: Vec::new(),
     };
     let mut folder = Folder { spec, known: Known::default(), diagnostics: Vec::new(), references: Vec::new() };
     let sorted: BTreeMap<&str, &[u8]> = files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice())).collect();
@@ -154,7 +160,7 @@ impl Folder {
         let text = without_mark(text);
         let mut report = Report::new(path, text);
         if matches!(place, Place::Unknown) {
-            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/, rules/, sources/ and aliases/";
+            let hint = "a project holds project.yaml, access.yaml, nodes.yaml (or .json, .xml), and YAML files below jobs/, webhooks/, rules/, sources/, enrichers/ and aliases/";
             report.warning("unknown_file", Span::at(0), "this file belongs to nothing and is not read", Some(hint));
         } else if bad_byte.is_some() {
             report.error("not_utf8", Span::at(text.len()), "the file is not UTF-8 text", Some("save it as UTF-8"));
@@ -175,6 +181,7 @@ impl Folder {
             Place::Jobs | Place::JobsXml => self.known.jobs_lost = true,
             Place::Webhooks => self.known.webhooks_lost = true,
             Place::Rules => self.known.rules_lost = true,
+            Place::Enrichers => self.known.enrichers_lost = true,
             // Nothing refers to a source or an alias.
             Place::Sources | Place::Aliases | Place::Nodes(_) | Place::Ignored | Place::Unknown => {}
         }
@@ -311,6 +318,10 @@ impl Folder {
                 Some(alias) => self.spec.aliases.push(authored(alias, path, source)),
                 None => {}
             },
+            Place::Enrichers => match enricher::read(root, report) {
+                Some(read) => self.add_enricher(read, at, path, source, report),
+                None => self.known.enrichers_lost = true,
+            },
             Place::Nodes(_) | Place::JobsXml | Place::Ignored | Place::Unknown => {}
         }
     }
@@ -330,6 +341,15 @@ impl Folder {
             report.error("duplicate_source", at, message, Some("give each its own name"));
         } else {
             self.spec.sources.push(authored(read, path, source));
+        }
+    }
+
+    fn add_enricher(&mut self, read: Enricher, at: Span, path: &str, source: &str, report: &mut Report<'_>) {
+        if self.spec.enrichers.iter().any(|other| other.value.name == read.name) {
+            let message = format!("the enricher `{}` stands twice in this project", read.name);
+            report.error("duplicate_enricher", at, message, Some("give each its own name"));
+        } else {
+            self.spec.enrichers.push(authored(read, path, source));
         }
     }
 

@@ -10,6 +10,7 @@ mod canonical_rule;
 mod criteria;
 mod cross;
 mod diagnostic;
+mod enricher;
 mod fields;
 mod folder;
 mod job;
@@ -31,5 +32,7 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub use folder::{Authored, ProjectSpec, check_folder};
 pub use nodes::NodesFormat;
 pub use schema::{SchemaKind, schema};
-pub use single::{read_access, read_alias, read_job, read_nodes, read_project, read_rule, read_source, read_webhook};
+pub use single::{
+    read_access, read_alias, read_enricher, read_job, read_nodes, read_project, read_rule, read_source, read_webhook,
+};
 pub use write::{write_job, write_nodes, write_webhook};

@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Diagnostic, Lines, Severity, Span};
 use super::yaml::Node;
-use crate::domain::ids::{Environment, JobRef, PolicyName, RoleName};
+use crate::domain::ids::{EnricherName, Environment, JobRef, PolicyName, RoleName};
 
 /// The mistakes of one file that are told; nobody reads more, and a hostile file could make millions.
 const MOST: usize = 500;
@@ -26,6 +26,10 @@ pub(crate) enum Refers {
     Role(RoleName),
     /// A rule or webhook, as `rule:NAME` or `webhook:NAME`.
     Source(String),
+    /// An enricher.
+    Enricher(EnricherName),
+    /// A label that one of these enrichers can give.
+    Label(Vec<EnricherName>, String),
     /// A service account that holds a role in `access.yaml`.
     Service(String),
     /// The job of a rule's action, as `pack.name`, `group/name` or an id, with the options that it is given.

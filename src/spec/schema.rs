@@ -21,12 +21,23 @@ pub enum SchemaKind {
     Source,
     /// `aliases/**`.
     Alias,
+    /// `enrichers/**`.
+    Enricher,
 }
 
 impl SchemaKind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Job, Self::Webhook, Self::Project, Self::Access, Self::Nodes, Self::Rule, Self::Source, Self::Alias];
+    pub const ALL: [Self; 9] = [
+        Self::Job,
+        Self::Webhook,
+        Self::Project,
+        Self::Access,
+        Self::Nodes,
+        Self::Rule,
+        Self::Source,
+        Self::Alias,
+        Self::Enricher,
+    ];
 
     /// The word in addresses and on the command line.
     #[must_use]
@@ -40,6 +51,7 @@ impl SchemaKind {
             Self::Rule => "rule",
             Self::Source => "source",
             Self::Alias => "alias",
+            Self::Enricher => "enricher",
         }
     }
 
@@ -61,6 +73,7 @@ impl SchemaKind {
             Self::Rule => include_str!("schema/rule.json"),
             Self::Source => include_str!("schema/source.json"),
             Self::Alias => include_str!("schema/alias.json"),
+            Self::Enricher => include_str!("schema/enricher.json"),
         }
     }
 }
@@ -78,7 +91,8 @@ mod tests {
     use super::*;
     use crate::domain::ids::ProjectName;
     use crate::spec::{
-        Diagnostic, read_access, read_alias, read_job, read_project, read_rule, read_source, read_webhook,
+        Diagnostic, read_access, read_alias, read_enricher, read_job, read_project, read_rule, read_source,
+        read_webhook,
     };
 
     /// The keys that a reader knows, out of its own hint about one that it does not.
@@ -143,6 +157,14 @@ mod tests {
             (SchemaKind::Source, "/$defs/log/properties", known(read_source("{type: log, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/journal/properties", known(read_source("{type: journal, zzzzzzzz: 1}"))),
             (SchemaKind::Source, "/$defs/nats/properties", known(read_source("{type: nats, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/patterns/properties", known(read_enricher("{type: patterns, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/openai/properties", known(read_enricher("{type: openai, zzzzzzzz: 1}"))),
+            (SchemaKind::Enricher, "/$defs/command/properties", known(read_enricher("{type: command, zzzzzzzz: 1}"))),
+            (
+                SchemaKind::Enricher,
+                "/$defs/classifier/properties",
+                known(read_enricher("{type: classifier, zzzzzzzz: 1}")),
+            ),
         ];
         for (kind, pointer, known) in table {
             assert_eq!(keys(kind, pointer), known, "{kind:?} {pointer}");

@@ -4,9 +4,10 @@ use super::diagnostic::{Diagnostic, Span, tidy};
 use super::nodes::{self, NodesFormat};
 use super::report::Report;
 use super::yaml::{self, Node as Tree, Value};
-use super::{access, alias, folder, job, project, rule, rundeck, source, webhook};
+use super::{access, alias, enricher, folder, job, project, rule, rundeck, source, webhook};
 use crate::domain::access::AccessRules;
 use crate::domain::alias::Alias;
+use crate::domain::enricher::Enricher;
 use crate::domain::ids::ProjectName;
 use crate::domain::job::Job;
 use crate::domain::node::Node;
@@ -62,6 +63,14 @@ pub fn read_alias(source: &str) -> Result<Alias, Vec<Diagnostic>> {
 /// Every mistake, sorted by place; the file is called `source.yaml`.
 pub fn read_source(source: &str) -> Result<Source, Vec<Diagnostic>> {
     one("source.yaml", source, source::read)
+}
+
+/// Reads one enricher.
+///
+/// # Errors
+/// Every mistake, sorted by place; the file is called `enricher.yaml`.
+pub fn read_enricher(source: &str) -> Result<Enricher, Vec<Diagnostic>> {
+    one("enricher.yaml", source, enricher::read)
 }
 
 /// Reads a project's settings. `name` is used unless the text names the project.

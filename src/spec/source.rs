@@ -6,6 +6,7 @@ mod poll;
 mod queue;
 mod timer;
 
+pub(super) use poll::read_url;
 use serde_json::{Value, json};
 
 use super::canonical::Canonical;

@@ -14,8 +14,8 @@ use crate::domain::approval::{ApprovalPolicy, Need, RequestState, TimerKind, Ver
 use crate::domain::digest::Digest;
 use crate::domain::event::EventVerdict;
 use crate::domain::ids::{
-    ApprovalId, DelegationId, Environment, EventId, FreezeName, GroupName, HostName, JobId, JobPath, KeyPath, NodeName,
-    NoticeId, OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
+    ApprovalId, DelegationId, EnricherName, Environment, EventId, FreezeName, GroupName, HostName, JobId, JobPath,
+    KeyPath, NodeName, NoticeId, OptionName, ProjectName, RoleName, RunNumber, StepName, Ticket, UserName,
 };
 use crate::domain::notice::address::{MailAddress, SlackAccount};
 use crate::domain::notice::{Audience, NoticeKind};
@@ -82,6 +82,7 @@ reads_text! {
     Digest, "a digest", |t| Digest::parse(t).ok();
     Principal, "a principal", Principal::parse;
     ApprovalId, "an approval id", |t| ApprovalId::parse(t).ok();
+    EnricherName, "an enricher's name", |t| EnricherName::parse(t).ok();
     DelegationId, "a delegation id", |t| DelegationId::parse(t).ok();
     RoleName, "a role", |t| RoleName::parse(t).ok();
     EventId, "an event id", |t| EventId::parse(t).ok();

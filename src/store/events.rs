@@ -15,7 +15,9 @@ mod unmatched;
 
 pub use history::list;
 pub use tallies::{Tally, prune, tallies};
-pub use unmatched::{any_unmatched, claim_unmatched, matched};
+pub use unmatched::{
+    any_unlabelled, any_unmatched, await_labels, claim_unlabelled, claim_unmatched, keep, labelled, matched,
+};
 
 use super::column::{Json, Stamp, event_verdict_word, json, stamp};
 use super::connection::{Conn, MultiBackend, on_each};

@@ -30,6 +30,7 @@ pub mod bucket;
 pub mod column;
 pub mod definitions;
 pub mod delegations;
+pub mod enrichment;
 pub mod events;
 pub mod host_keys;
 pub mod idempotency;

@@ -337,6 +337,7 @@ diesel::table! {
         matched -> Bool,
         match_claim -> Nullable<Text>,
         match_until -> Nullable<Timestamp>,
+        awaits_labels -> Bool,
     }
 }
 
@@ -570,6 +571,49 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    event_labels (event_id, definition_id) {
+        event_id -> Text,
+        definition_id -> Text,
+        project -> Text,
+        enricher -> Text,
+        revision -> BigInt,
+        label -> Text,
+        made_at -> Timestamp,
+    }
+}
+
+diesel::table! {
+    enricher_answers (key) {
+        key -> Text,
+        definition_id -> Text,
+        label -> Text,
+        until -> Timestamp,
+    }
+}
+
+diesel::table! {
+    enricher_calls (definition_id, since) {
+        definition_id -> Text,
+        since -> Timestamp,
+        until -> Timestamp,
+        calls -> BigInt,
+    }
+}
+
+diesel::table! {
+    taught_labels (definition_id, event_id) {
+        definition_id -> Text,
+        event_id -> Text,
+        project -> Text,
+        enricher -> Text,
+        label -> Text,
+        text -> Text,
+        taught_by -> Text,
+        taught_at -> Timestamp,
+    }
+}
+
 diesel::joinable!(notice_deliveries -> notices (notice));
 diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
@@ -615,6 +659,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     event_tallies,
     source_states,
     source_seen,
+    event_labels,
+    enricher_answers,
+    enricher_calls,
+    taught_labels,
     idempotency,
     audit,
     audit_head

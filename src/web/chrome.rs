@@ -4,13 +4,14 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 12] = [
+const NAV: [(&str, &str, &str); 13] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
     ("Approvals", "/approvals", "g a"),
     ("Events", "/events", ""),
     ("Sources", "/sources", ""),
+    ("Enrichers", "/enrichers", ""),
     ("Rules", "/rules", ""),
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),

@@ -42,6 +42,8 @@ pub enum On {
     Rule,
     /// A source of events.
     Source,
+    /// An enricher.
+    Enricher,
     /// The events of a project.
     Events,
     /// A project's settings.

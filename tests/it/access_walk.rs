@@ -83,6 +83,8 @@ fn call_of(route: &Route) -> Call {
         ("POST", "/rules/{project}/{name}/backtest" | "/backtests/{id}/cancel") => Call::Form(""),
         ("POST", "/api/v1/sources/{project}/{name}/enabled") => Call::Json(r#"{"enabled": false}"#),
         ("POST", "/sources/{project}/{name}/enabled") => Call::Form("enabled=no"),
+        ("POST", "/api/v1/events/{id}/labels") => Call::Json(r#"{"enricher": "incoming", "label": "a"}"#),
+        ("POST", "/events/{id}/labels") => Call::Form("enricher=incoming&label=a"),
         ("POST", "/webhooks/{project}/{name}") => Call::Form("sample=%7B%7D"),
         ("POST", "/keys") => Call::Form("path=keys%2Fops%2Fwalk&type=secret&value=walked"),
         ("POST", "/settings/password") => Call::Form("current=wrong&password=another+long+password"),
@@ -135,6 +137,10 @@ fn world() -> World {
         ("webhooks/incoming.yaml", hook),
         ("rules/incoming.yaml", RULE),
         ("aliases/hush.yaml", "name: hush-hush\naction_ref: team/hush-hush\nformats: ['hush-hush now']\n"),
+        (
+            "enrichers/incoming.yaml",
+            "name: incoming\ntype: patterns\nlabels: [a]\ntext: '{{ trigger.x }}'\npatterns: [{match: a, label: a}]\ndescription: hush-hush\n",
+        ),
         ("sources/incoming.yaml", "name: incoming\ntype: timer\nevery: 1h\ndescription: hush-hush\n"),
     ];
     test.load("ops", &files);

@@ -129,12 +129,13 @@ fn imports(source: &Source) -> Vec<(usize, String)> {
     out
 }
 
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "app",
     "cli",
     "config",
     "domain",
     "engine",
+    "enrich",
     "exec",
     "feed",
     "notify",
@@ -150,9 +151,9 @@ fn allowed(room: &str) -> &'static [&'static str] {
     match room {
         "domain" | "config" => &[],
         "spec" | "policy" | "store" | "exec" | "outward" => &["domain"],
-        "feed" | "notify" => &["domain", "outward"],
+        "enrich" | "feed" | "notify" => &["domain", "outward"],
         "app" => &["domain", "spec", "policy", "store"],
-        "engine" => &["domain", "app", "store", "exec", "feed", "notify"],
+        "engine" => &["domain", "app", "store", "enrich", "exec", "feed", "notify"],
         "web" => &["domain", "app"],
         "telemetry" => &["config"],
         _ => &ROOMS,

@@ -93,7 +93,7 @@ fn dry_run_is_read_wherever_the_article_may_have_meant_it() {
 /// Whatever changes what a rule does is another digest, as a promotion binds to it.
 #[test]
 fn a_rules_digest_covers_everything_that_it_does() {
-    let base = "name: r\ntrigger: {type: a.b, parameters: {x: 1}}\ncriteria:\n  trigger.a: {type: equals, pattern: 1}\n  any: [{trigger.b: {type: exists}}, {trigger.c: {type: exists}}]\naction: {ref: ops.x, parameters: {host: a}}\nowner: service:o\nguard:\n  environment: [staging]\n  min_confidence: {at_least: 0.9, below: drop}\n  strict: [trigger.a]\n  dedupe: {key: '{{ trigger.a }}', window: 1h}\n  rate: {limit: 3, window: 10m, key: '{{ trigger.b }}'}\n  breaker: {count: 9, per: 1h, failures_percent: 50, cool_down: 1h, demote: true}\n  maintenance: [{days: [sat], from: '22:00', for: 2h}]\n  blast_radius: {nodes: 3, percent: 10, per: 1h}\nenrich: {table: x}\n";
+    let base = "name: r\ntrigger: {type: a.b, parameters: {x: 1}}\ncriteria:\n  trigger.a: {type: equals, pattern: 1}\n  any: [{trigger.b: {type: exists}}, {trigger.c: {type: exists}}]\naction: {ref: ops.x, parameters: {host: a}}\nowner: service:o\nguard:\n  environment: [staging]\n  min_confidence: {at_least: 0.9, below: drop}\n  strict: [trigger.a]\n  dedupe: {key: '{{ trigger.a }}', window: 1h}\n  rate: {limit: 3, window: 10m, key: '{{ trigger.b }}'}\n  breaker: {count: 9, per: 1h, failures_percent: 50, cool_down: 1h, demote: true}\n  maintenance: [{days: [sat], from: '22:00', for: 2h}]\n  blast_radius: {nodes: 3, percent: 10, per: 1h}\nenrich: [x]\n";
     let digest = |text: &str| {
         let files = [("rules/a.yaml".to_owned(), text.as_bytes().to_vec())];
         let (project, diagnostics) = spec::check_folder(&ProjectName::parse("ops").unwrap(), &files);
@@ -129,7 +129,7 @@ fn a_rules_digest_covers_everything_that_it_does() {
         ("for: 2h", "for: 3h"),
         ("nodes: 3", "nodes: 4"),
         ("percent: 10", "percent: 11"),
-        ("table: x", "table: y"),
+        ("enrich: [x]", "enrich: [y]"),
         ("enrich:", "mode: live\nenrich:"),
         ("enrich:", "enabled: false\nenrich:"),
     ] {

@@ -21,6 +21,7 @@ use interlock::domain::run::State;
 use interlock::domain::secret::SecretText;
 use interlock::domain::time::{Seconds, Timestamp};
 use interlock::engine::{Engine, Executors};
+use interlock::enrich::Asker;
 use interlock::exec::fake::FakeExecutor;
 use interlock::exec::ssh::SshExecutor;
 use interlock::feed::{Feed, JournalAt, Machine};
@@ -176,7 +177,8 @@ impl TestApp {
         let machine = Machine { id: "this-machine".to_owned(), host: "web1".to_owned() };
         let journal = JournalAt::Folder(data.path().join("journal"));
         let feed = Feed::new(true, &[logs], machine).with_journal(Some(journal));
-        let engine = Engine::new(Arc::clone(&app), executors).watching(feed);
+        let programs = data.path().join("programs");
+        let engine = Engine::new(Arc::clone(&app), executors).watching(feed).asking(Asker::new(true, &[programs]));
         let (server, address) = serve(&app);
         Self { app, clock, engine, hands, server: Some(server), address, data, base, runtime, leaves_work: false }
     }
@@ -375,6 +377,14 @@ impl TestApp {
     /// Fetches what sources watch and what is due now, once. How many events that made.
     pub(crate) fn watch(&self) -> usize {
         self.wait(self.engine.watch()).unwrap()
+    }
+
+    /// Lets rules look, asks outside about what waits for labels, and lets rules look again. How many events waited.
+    pub(crate) fn label(&self) -> usize {
+        self.settle();
+        let waited = self.wait(self.engine.label()).unwrap();
+        self.settle();
+        waited
     }
 
     /// The folder below which sources may read.

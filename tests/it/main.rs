@@ -16,6 +16,7 @@ mod contract;
 mod definitions;
 mod durable;
 mod editor;
+mod enrichers;
 mod event_history;
 mod full_disk;
 mod harness;

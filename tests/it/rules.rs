@@ -524,11 +524,11 @@ fn the_owners_rights_decide_and_signatures_are_asked_for() {
 
 #[test]
 fn low_confidence_tells_people_and_runs_nothing() {
-    let guard = "guard: {min_confidence: {field: ai_confidence, at_least: 0.9, below: notify}, maintenance: [{from: '03:00', for: 1h}]}\n";
+    let guard = "guard: {min_confidence: {field: sureness, at_least: 0.9, below: notify}, maintenance: [{from: '03:00', for: 1h}]}\n";
     let test = with_rule(Base::Sqlite, guard);
     let sure = |confidence: Value| {
         let mut payload = alert("x");
-        payload["ai_confidence"] = confidence;
+        payload["sureness"] = confidence;
         payload
     };
     promote(&test, "r", &sure(json!(0.95)));

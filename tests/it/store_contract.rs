@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 pub(crate) mod databases;
 mod definitions;
+mod enrichment;
 mod events;
 mod notices;
 mod people;

@@ -6,7 +6,7 @@ DROP TABLE definitions;
 CREATE TABLE definitions (
   id TEXT PRIMARY KEY NOT NULL,
   project TEXT NOT NULL REFERENCES projects (name),
-  kind TEXT NOT NULL CHECK (kind IN ('project', 'nodes', 'access', 'job', 'rule', 'webhook', 'source', 'alias')),
+  kind TEXT NOT NULL CHECK (kind IN ('project', 'nodes', 'access', 'job', 'rule', 'webhook', 'source', 'enricher', 'alias')),
   name TEXT NOT NULL,
   job_id TEXT,
   revision BIGINT NOT NULL CHECK (revision > 0),

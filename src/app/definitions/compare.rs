@@ -83,6 +83,7 @@ pub(in crate::app) fn name_in(project: &ProjectName, kind: Kind, text: &str) -> 
         Kind::Rule => spec.rules.first().map(|r| r.value.name.clone()),
         Kind::Source => spec.sources.first().map(|s| s.value.name.to_string()),
         Kind::Alias => spec.aliases.first().map(|a| a.value.name.clone()),
+        Kind::Enricher => spec.enrichers.first().map(|e| e.value.name.to_string()),
         Kind::Project | Kind::Nodes | Kind::Access => None,
     }
 }
@@ -120,6 +121,9 @@ pub(super) fn wanted_of(spec: &ProjectSpec, stored: &[Stored]) -> Vec<Wanted> {
     }
     for a in &spec.aliases {
         single(Kind::Alias, &a.value.name, &a.source, &a.canonical, a.digest);
+    }
+    for e in &spec.enrichers {
+        single(Kind::Enricher, e.value.name.as_str(), &e.source, &e.canonical, e.digest);
     }
     for j in &spec.jobs {
         let name = j.value.path.to_string();
@@ -220,5 +224,6 @@ pub(in crate::app) fn path_of(kind: Kind, name: &str) -> String {
         Kind::Rule => format!("rules/{name}.yaml"),
         Kind::Source => format!("sources/{name}.yaml"),
         Kind::Alias => format!("aliases/{name}.yaml"),
+        Kind::Enricher => format!("enrichers/{name}.yaml"),
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::ids::JobRef;
 use crate::domain::moment::Moment;
 use crate::domain::plan::Origin;
 use crate::domain::rule::Rule;
-use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, scope};
+use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, labelled, scope};
 use crate::domain::time::Seconds;
 use crate::store::rules::enforcements::EnforcementRecord;
 use crate::store::rules::states::{self, TextOfRule};
@@ -72,8 +72,10 @@ impl App {
             // What is no JSON cannot be looked into; a criterion on a field of it never matches.
             let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or(Value::Null);
             let scope = scope(payload);
+            let Some(labels) = self.label_here(state, event, &scope, claim).await? else { return Ok(()) };
             for place in state.rule_index.candidates(&event.event_type, &scope) {
                 let Some(rule) = state.rules.get(place) else { continue };
+                let scope = labelled(&rule.rule, &scope, &labels);
                 verdicts.push(self.apply_rule(state, rule, event, &scope).await?);
             }
         }
@@ -277,6 +279,7 @@ pub(super) fn text_of(state: &ProjectState, stored: &StoredRule) -> TextOfRule {
         digest: stored.digest,
         project: state.project.name.clone(),
         rule: stored.rule.name.clone(),
+        enrichers: state.asked_by(&stored.rule).map(|e| e.definition.clone()).collect(),
     }
 }
 

@@ -10,8 +10,9 @@ use crate::app::hooks::read_body;
 use crate::domain::access::{Actor, Permission, Resource};
 use crate::domain::ids::{EventId, JobPath, ProjectName};
 use crate::domain::rule::AuthoredMode;
-use crate::domain::rule::judge::{judge, scope};
+use crate::domain::rule::judge::{judge, labelled, scope};
 use crate::domain::rule::rollout::{Ticked, conditions};
+use crate::store::enrichment::labels;
 use crate::store::rules::enforcements::{self, EnforcementRecord};
 use crate::store::rules::states::{self, StateRecord};
 use crate::store::rules::verdicts::{self, VerdictRecord};
@@ -123,8 +124,12 @@ impl App {
     /// Not found, also when the event may not be seen.
     pub async fn verdicts(&self, actor: &Actor, id: EventId) -> AppResult<Vec<VerdictView>> {
         let catalogue = self.catalogue().await?;
-        let (event, found) =
-            self.db.read(move |c| Ok::<_, StoreError>((events::get(c, id)?, verdicts::of_event(c, id)?))).await?;
+        let (event, found, labels) = self
+            .db
+            .read(move |c| {
+                Ok::<_, StoreError>((events::get(c, id)?, verdicts::of_event(c, id)?, labels::of_event(c, id)?))
+            })
+            .await?;
         self.authorize(actor, Permission::View, &Resource::Events { project: event.project.clone() })?;
         let sees = |name: &str| {
             let resource = Resource::Rule { project: event.project.clone(), name: name.to_owned() };
@@ -138,9 +143,11 @@ impl App {
         };
         let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or_default();
         let scope = scope(payload);
+        let labels = labels.into_iter().map(|l| (l.enricher, l.label)).collect();
         let others = state.rule_index.of_type(&event.event_type).iter().filter_map(|place| state.rules.get(*place));
         let others = others.filter(|r| !known.contains(&r.definition) && sees(&r.rule.name)).take(MOST_OTHERS);
         for stored in others {
+            let scope = labelled(&stored.rule, &scope, &labels);
             let judgement = judge(&stored.rule, &scope, event.depth, event.received_at);
             let text = text_of(state, stored);
             let mut verdict = verdict_of(&text, stored, &event, false, &judgement, event.received_at);

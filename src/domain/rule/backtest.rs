@@ -221,7 +221,7 @@ mod tests {
             mode: AuthoredMode::DryRun,
             owner: UserName::parse("o").unwrap(),
             guards,
-            enrich: serde_json::Value::Null,
+            enrich: Vec::new(),
         };
         let mut replay = Replay::new(&rule);
         let begin = chrono::DateTime::from_timestamp(1_800_000_000, 0).unwrap();

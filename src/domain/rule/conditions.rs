@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::domain::criteria::{Criteria, CriterionResult, CriterionSpec};
+use crate::domain::enricher::label::is_label;
 use crate::domain::time::Timestamp;
 
 /// Criteria that must all hold, and groups that must hold as well. Without any, everything matches.
@@ -87,6 +88,23 @@ impl Conditions {
                 Quantity::All => group.of.iter().all(|c| c.holds(scope, now)),
                 Quantity::Any => group.of.iter().any(|c| c.holds(scope, now)),
             })
+    }
+
+    /// Whether they hold with some label: as [`Conditions::holds`], while what is asked of labels counts as met.
+    #[must_use]
+    pub fn could_hold(&self, scope: &Value, now: Timestamp) -> bool {
+        self.fields.hold_where(|path| !is_label(path), scope, now)
+            && self.groups.iter().all(|group| match group.quantity {
+                Quantity::All => group.of.iter().all(|c| c.could_hold(scope, now)),
+                Quantity::Any => group.of.iter().any(|c| c.could_hold(scope, now)),
+            })
+    }
+
+    /// Every criterion, also of groups.
+    pub fn every(&self) -> Vec<&CriterionSpec> {
+        let mut out: Vec<&CriterionSpec> = self.fields.specs().collect();
+        out.extend(self.groups.iter().flat_map(|g| &g.of).flat_map(Self::every));
+        out
     }
 
     /// Holds an event against every condition; `scope` is the map that paths start in.
@@ -175,5 +193,22 @@ mod tests {
         assert_eq!(places, ["any[0]", "any[1].all[0]"]);
         assert_eq!(deep.always().len(), 0);
         assert_eq!(with(Quantity::All, vec![a]).always().len(), 1);
+    }
+
+    #[test]
+    fn what_is_asked_of_labels_could_still_be_met() {
+        let scope = json!({"trigger": {"a": 1}});
+        let (a, not, label) = (one("trigger.a", json!(1)), one("trigger.a", json!(9)), one("ai_class", json!("disk")));
+        for (conditions, expected) in [
+            (label.clone(), true),
+            (with(Quantity::All, vec![a.clone(), label.clone()]), true),
+            (with(Quantity::All, vec![not.clone(), label.clone()]), false),
+            (with(Quantity::Any, vec![not.clone(), label.clone()]), true),
+            (with(Quantity::Any, vec![not]), false),
+            (a, true),
+        ] {
+            assert_eq!(conditions.could_hold(&scope, now()), expected, "{conditions:?}");
+        }
+        assert!(!label.holds(&scope, now()));
     }
 }

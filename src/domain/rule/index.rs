@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::{AuthoredMode, Rule};
 use crate::domain::criteria::Field;
+use crate::domain::enricher::label::is_label;
 
 /// The rules of a project by what they listen to. Rules are known by their place in the list that it was built from.
 #[derive(Debug, Clone, Default)]
@@ -68,7 +69,9 @@ impl OfType {
         let mut shared: HashMap<(&str, &str), usize> = HashMap::new();
         let texts = |rule: &'_ Rule| -> Vec<(String, String)> {
             let always = rule.conditions.always();
-            always.iter().filter_map(|s| Some((path(&s.path).to_owned(), s.equal_text()?.to_owned()))).collect()
+            // Which label a rule sees depends on the enrichers that it names, so no rule is filed under one.
+            let own = always.iter().filter(|s| !is_label(&s.path));
+            own.filter_map(|s| Some((path(&s.path).to_owned(), s.equal_text()?.to_owned()))).collect()
         };
         let wanted: Vec<Vec<(String, String)>> = rules.iter().map(|(_, rule)| texts(rule)).collect();
         for (field, text) in wanted.iter().flatten() {
@@ -131,7 +134,7 @@ mod tests {
             mode: AuthoredMode::DryRun,
             owner: UserName::parse("o").unwrap(),
             guards: Guards::default(),
-            enrich: Value::Null,
+            enrich: Vec::new(),
         }
     }
 

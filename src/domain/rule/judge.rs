@@ -1,6 +1,7 @@
 //! What becomes of an event by a rule, as far as the two alone can tell: conditions, the guards that ask nothing of the
 //! past, and the action with its values filled in.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde_json::Value;
 
 use super::conditions::Outcome;
 use super::{Action, Parameter, Rule};
+use crate::domain::enricher::label::{self, Labels};
 use crate::domain::expression::{Text, TextError};
 use crate::domain::guard::{GuardResult, Sureness, confidence, depth, first_failed, maintenance, strict};
 use crate::domain::option::{RawValue, RawValues};
@@ -82,19 +84,40 @@ impl Proposal {
     }
 }
 
-/// The map that a rule's paths and texts start in.
+/// The map that a rule's paths and texts start in. What a sender wrote under a name that is kept for labels is left out.
 #[must_use]
-pub fn scope(payload: Value) -> Value {
+pub fn scope(mut payload: Value) -> Value {
+    if let Value::Object(fields) = &mut payload {
+        fields.retain(|name, _| !label::is_reserved(name));
+    }
     let mut map = serde_json::Map::new();
     map.insert("trigger".to_owned(), payload);
     Value::Object(map)
+}
+
+/// The same map with what the rule's enrichers came to; as it is where the rule names none.
+#[must_use]
+pub fn labelled<'s>(rule: &Rule, scope: &'s Value, known: &Labels) -> Cow<'s, Value> {
+    if rule.enrich.is_empty() {
+        return Cow::Borrowed(scope);
+    }
+    let mut scope = scope.clone();
+    label::put(&mut scope, &rule.enrich, known);
+    Cow::Owned(scope)
+}
+
+/// Whether the rule asked for a label and there is none, while everything else that it asks holds: what becomes of the
+/// event is then for its floor to say, as that of a label which nobody is sure of.
+fn lacks_only_a_label(rule: &Rule, scope: &Value, now: Timestamp) -> bool {
+    let floor = rule.guards.confidence.as_ref().is_some_and(|floor| label::is_label(&floor.field));
+    floor && !rule.enrich.is_empty() && scope.get(label::CLASS).is_none() && rule.conditions.could_hold(scope, now)
 }
 
 /// Judges an event. `event_depth` is how many runs stand between it and the world outside.
 #[must_use]
 pub fn judge(rule: &Rule, scope: &Value, event_depth: u32, now: Timestamp) -> Judgement {
     let outcome = rule.conditions.evaluate(scope, now);
-    if !outcome.matched {
+    if !outcome.matched && !lacks_only_a_label(rule, scope, now) {
         return Judgement { outcome, guards: Vec::new(), proposal: None, decision: Decision::NotMatched };
     }
     let (sure, sureness) = confidence(rule.guards.confidence.as_ref(), scope);

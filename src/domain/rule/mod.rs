@@ -14,16 +14,20 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::enricher::label;
 use super::expression::Text;
 use super::guard::Guards;
-use super::ids::{ProjectName, UserName};
+use super::ids::{EnricherName, ProjectName, UserName};
 use conditions::Conditions;
 
 pub use index::RuleIndex;
 pub use shown::shown;
 
-/// What the texts of a rule can name.
+/// What the texts of a rule can name. Labels are not among it: no label becomes a value of what is done.
 pub const ROOTS: [&str; 1] = ["trigger"];
+
+/// What the criteria of a rule can start with.
+pub const FIELD_ROOTS: [&str; 5] = ["trigger", label::CLASS, label::CONFIDENCE, label::BY, label::EACH];
 
 /// A rule, checked and compiled.
 #[derive(Debug, Clone)]
@@ -48,8 +52,8 @@ pub struct Rule {
     pub owner: UserName,
     /// What holds it back.
     pub guards: Guards,
-    /// How events are to be labelled before matching, as written; enrichers read it.
-    pub enrich: Value,
+    /// What labels events before matching, in the order in which they are asked.
+    pub enrich: Vec<EnricherName>,
 }
 
 /// What a rule does.

@@ -88,7 +88,7 @@ mod tests {
             mode: AuthoredMode::DryRun,
             owner: UserName::parse("o").unwrap(),
             guards: Guards::default(),
-            enrich: Value::Null,
+            enrich: Vec::new(),
         };
         let payload = json!({"api_token": "hush", "inner": {"secret": "hush"}, "host": "web1"});
         let judged = judge(&rule, &scope(payload), 0, chrono::DateTime::from_timestamp(0, 0).unwrap());

@@ -1,6 +1,6 @@
 //! Reads a rule's criteria: StackStorm's map of fields, and `all:` and `any:` groups of such maps.
 
-use crate::domain::rule::ROOTS;
+use crate::domain::rule::FIELD_ROOTS;
 use crate::domain::rule::conditions::{Conditions, Group, Quantity};
 use crate::spec::criteria;
 use crate::spec::report::Report;
@@ -24,7 +24,7 @@ fn read_map(node: &Node, key: &str, report: &mut Report<'_>) -> Option<Condition
     let before = report.errors();
     let (groups, fields): (Vec<&Entry>, Vec<&Entry>) =
         report.read_map(node, key)?.iter().partition(|e| matches!(e.key.as_str(), "all" | "any"));
-    let fields = criteria::read_entries(&fields, &ROOTS, report);
+    let fields = criteria::read_entries(&fields, &FIELD_ROOTS, report);
     let groups: Vec<Option<Group>> = groups.into_iter().map(|entry| read_group(entry, report)).collect();
     if report.errors() > before {
         return None;

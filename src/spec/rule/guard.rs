@@ -3,6 +3,7 @@
 use super::action::read_text;
 use crate::domain::change_freeze::Day;
 use crate::domain::criteria::is_path;
+use crate::domain::enricher::label;
 use crate::domain::guard::{Below, BlastRadius, Breaker, ConfidenceFloor, Dedupe, Guards, Maintenance, Rate};
 use crate::domain::ids::{Environment, RoleName};
 use crate::domain::notice::Audience;
@@ -84,7 +85,7 @@ fn confidence(node: &Node, report: &mut Report<'_>) -> Option<ConfidenceFloor> {
     let mut fields = Fields::open(node, "`min_confidence`", report)?;
     let field = match fields.optional("field") {
         Some(node) => report.read_text(node, "field").and_then(|text| field_path(&text, node, report)),
-        None => Some("trigger.ai_confidence".to_owned()),
+        None => Some(label::CONFIDENCE.to_owned()),
     };
     let floor_node = fields.required("at_least", report);
     let at_least = floor_node.and_then(|n| report.read_number(n, "at_least"));
@@ -114,13 +115,15 @@ fn confidence(node: &Node, report: &mut Report<'_>) -> Option<ConfidenceFloor> {
     Some(ConfidenceFloor { field: field?, at_least, below: below?, notify })
 }
 
-/// A path that starts at `trigger`, whether written so or not.
+/// A path that starts at `trigger`, whether written so or not, or leads to a label.
 fn field_path(text: &str, node: &Node, report: &mut Report<'_>) -> Option<String> {
-    let full = if text == "trigger" || text.starts_with("trigger.") || text.starts_with("trigger[") {
-        text.to_owned()
-    } else {
-        format!("trigger.{text}")
-    };
+    let text = label::path(text);
+    let full =
+        if label::is_label(text) || text == "trigger" || text.starts_with("trigger.") || text.starts_with("trigger[") {
+            text.to_owned()
+        } else {
+            format!("trigger.{text}")
+        };
     if is_path(&full) {
         return Some(full);
     }

@@ -2,6 +2,7 @@
 
 mod action;
 mod conditions;
+mod enrich;
 mod guard;
 mod timer;
 
@@ -48,7 +49,13 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         Some(node) => guard::read(node, conditions.as_ref(), report),
         None => Some(crate::domain::guard::Guards::default()),
     };
-    let enrich = fields.optional("enrich").and_then(|n| read_enrich(n, report));
+    let enrich_node = fields.optional("enrich");
+    let enrich = enrich_node.map_or(Some(Vec::new()), |n| enrich::read(n, report));
+    if let (Some(asked), Some(conditions), Some(guards), Some(action)) = (&enrich, &conditions, &guards, &action)
+        && let Some(node) = enrich_node.or(criteria_node).or(name_node)
+    {
+        enrich::fits(asked, conditions, guards, action, node, report);
+    }
     if let Some(node) = fields.optional("type") {
         read_type(node, report);
     }
@@ -84,7 +91,7 @@ pub(super) fn read(node: &Node, report: &mut Report<'_>) -> Option<Rule> {
         mode: mode?,
         owner: owner?,
         guards: guards?,
-        enrich: enrich.unwrap_or_default(),
+        enrich: enrich?,
     })
 }
 
@@ -180,16 +187,6 @@ fn default_owner(name: &str, node: Option<&Node>, report: &mut Report<'_>) -> Op
     let hint = "name the account with `owner: service:NAME`";
     report.error("missing_key", node?.span, message, Some(hint));
     None
-}
-
-fn read_enrich(node: &Node, report: &mut Report<'_>) -> Option<serde_json::Value> {
-    match node.value {
-        Value::Map(_) | Value::List(_) => Some(node.to_json()),
-        Value::Scalar(_) => {
-            report.wrong_type(node, "`enrich`", "a map, or a list of them", None);
-            None
-        }
-    }
 }
 
 /// StackStorm's `type: {ref: standard}`. A backstop would act on what no other rule took, which is not how rules work

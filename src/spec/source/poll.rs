@@ -20,7 +20,7 @@ const OWN_HEADERS: [&str; 6] =
 
 /// Reads what a poll has beside the keys of every source.
 pub(super) fn read(fields: &mut Fields<'_>, report: &mut Report<'_>) -> Option<Poll> {
-    let url = fields.required("url", report).and_then(|n| read_url(n, report));
+    let url = fields.required("url", report).and_then(|n| read_url(n, "headers", report));
     let every = fields.required("every", report).and_then(|n| report.read_some_time(n, "every"));
     let timeout = match fields.optional("timeout") {
         Some(node) => read_timeout(node, report),
@@ -55,14 +55,15 @@ pub(super) fn flat<T>(read: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-fn read_url(node: &Node, report: &mut Report<'_>) -> Option<String> {
+/// An address without credentials; `secrets` is the key where those are named instead.
+pub(in crate::spec) fn read_url(node: &Node, secrets: &str, report: &mut Report<'_>) -> Option<String> {
     let text = report.read_text(node, "url")?;
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let host = rest.map(|rest| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let clean = !text.chars().any(|c| c.is_control() || c.is_whitespace() || !c.is_ascii()) && text.len() <= 2_000;
     match host {
         Some(host) if host.contains('@') => {
-            let hint = "put the credentials into the key store and name them in `headers`";
+            let hint = format!("put the credentials into the key store and name them in `{secrets}`");
             report.error("secret_in_clear", node.span, "`url` holds a name or a password", Some(hint));
             None
         }

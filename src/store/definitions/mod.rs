@@ -35,6 +35,8 @@ words! {
         Source => "source",
         /// Words of a chat that ask for a run.
         Alias => "alias",
+        /// What labels events before rules look at them.
+        Enricher => "enricher",
     }
 }
 

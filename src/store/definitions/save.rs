@@ -49,6 +49,7 @@ pub fn resource(project: &ProjectName, kind: Kind, name: &str) -> Result<Resourc
         Kind::Webhook => Resource::Webhook { project, name: name.to_owned() },
         Kind::Source => Resource::Source { project, name: name.to_owned() },
         Kind::Alias => Resource::Alias { project, name: name.to_owned() },
+        Kind::Enricher => Resource::Enricher { project, name: name.to_owned() },
         Kind::Job => {
             let path = JobPath::parse(name).map_err(|e| StoreError::Invalid(e.to_string()))?;
             Resource::Job { project, path, environment: None }

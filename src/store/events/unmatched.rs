@@ -18,7 +18,12 @@ type Condition = Box<dyn BoxableExpression<events::table, MultiBackend, SqlType 
 
 /// As a literal, or SQLite could not know that the index of these events covers it.
 fn waiting() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
-    diesel::dsl::sql("NOT matched")
+    diesel::dsl::sql("NOT matched AND NOT awaits_labels")
+}
+
+/// The same of events that wait for labels first.
+fn unlabelled() -> diesel::expression::SqlLiteral<diesel::sql_types::Bool> {
+    diesel::dsl::sql("awaits_labels")
 }
 
 fn free(now: Timestamp) -> Condition {
@@ -32,6 +37,16 @@ fn free(now: Timestamp) -> Condition {
 pub fn any_unmatched(c: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
     let one: Option<String> =
         events::table.filter(waiting()).filter(free(now)).select(events::id).first(c).optional()?;
+    Ok(one.is_some())
+}
+
+/// Whether any event waits for labels from outside that nobody has.
+///
+/// # Errors
+/// Those of the database.
+pub fn any_unlabelled(c: &mut Conn, now: Timestamp) -> Result<bool, StoreError> {
+    let one: Option<String> =
+        events::table.filter(unlabelled()).filter(free(now)).select(events::id).first(c).optional()?;
     Ok(one.is_some())
 }
 
@@ -49,8 +64,35 @@ pub fn claim_unmatched(
     wanted: u32,
 ) -> Result<Vec<Event>, StoreError> {
     permit::system(permit)?;
+    claim_of(c, false, claim, now, until, wanted)
+}
+
+/// As [`claim_unmatched`], of events that wait for labels from outside.
+///
+/// # Errors
+/// As [`claim_unmatched`].
+pub fn claim_unlabelled(
+    c: &mut Conn,
+    permit: &Permit,
+    claim: &str,
+    now: Timestamp,
+    until: Timestamp,
+    wanted: u32,
+) -> Result<Vec<Event>, StoreError> {
+    permit::system(permit)?;
+    claim_of(c, true, claim, now, until, wanted)
+}
+
+fn claim_of(
+    c: &mut Conn,
+    labels: bool,
+    claim: &str,
+    now: Timestamp,
+    until: Timestamp,
+    wanted: u32,
+) -> Result<Vec<Event>, StoreError> {
     let open: Vec<String> = events::table
-        .filter(waiting())
+        .filter(if labels { unlabelled() } else { waiting() })
         .filter(free(now))
         .order((events::received_at, events::id))
         .limit(limit(wanted))
@@ -61,7 +103,11 @@ pub fn claim_unmatched(
     }
     // The condition once more: on PostgreSQL another server may have been faster.
     let lease = (events::match_claim.eq(claim), events::match_until.eq(stamp(until)));
-    let mine = events::table.filter(events::id.eq_any(&open)).filter(events::matched.eq(false)).filter(free(now));
+    let mine = events::table
+        .filter(events::id.eq_any(&open))
+        .filter(events::matched.eq(false))
+        .filter(events::awaits_labels.eq(labels))
+        .filter(free(now));
     diesel::update(mine).set(lease).execute(c)?;
     let rows: Vec<Row> = events::table
         .filter(events::id.eq_any(&open))
@@ -100,6 +146,51 @@ pub fn matched(
         Some(verdict) => diesel::update(own).set((done, verdict)).execute(c)?,
         None => diesel::update(own).set(done).execute(c)?,
     };
+    one(rows, id)
+}
+
+/// Lets go of an event until it has labels from outside.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when somebody else has the event by now; [`StoreError::PermitMismatch`]; those of the
+/// database.
+pub fn await_labels(c: &mut Conn, permit: &Permit, event: &Event, claim: &str) -> Result<(), StoreError> {
+    hand_on(c, permit, event, claim, true)
+}
+
+/// Hands an event on to rules, as it has its labels.
+///
+/// # Errors
+/// As [`await_labels`].
+pub fn labelled(c: &mut Conn, permit: &Permit, event: &Event, claim: &str) -> Result<(), StoreError> {
+    hand_on(c, permit, event, claim, false)
+}
+
+fn hand_on(c: &mut Conn, permit: &Permit, event: &Event, claim: &str, awaits: bool) -> Result<(), StoreError> {
+    check(permit, &event.project, &event.source)?;
+    let free = (events::match_claim.eq(None::<String>), events::match_until.eq(None::<chrono::NaiveDateTime>));
+    let change = (events::awaits_labels.eq(awaits), free);
+    let own = events::table
+        .find(event.id.to_string())
+        .filter(events::match_claim.eq(claim))
+        .filter(events::matched.eq(false));
+    one(diesel::update(own).set(change).execute(c)?, event.id)
+}
+
+/// Keeps an event that one has, for longer. Who has lost it learns so here, before anything is written.
+///
+/// # Errors
+/// As [`await_labels`].
+pub fn keep(c: &mut Conn, permit: &Permit, event: &Event, claim: &str, until: Timestamp) -> Result<(), StoreError> {
+    check(permit, &event.project, &event.source)?;
+    let own = events::table
+        .find(event.id.to_string())
+        .filter(events::match_claim.eq(claim))
+        .filter(events::matched.eq(false));
+    one(diesel::update(own).set(events::match_until.eq(stamp(until))).execute(c)?, event.id)
+}
+
+fn one(rows: usize, id: EventId) -> Result<(), StoreError> {
     match rows {
         1 => Ok(()),
         _ => Err(StoreError::conflict(format!("somebody else looks at event {id} by now"))),

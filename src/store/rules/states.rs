@@ -43,6 +43,8 @@ pub struct TextOfRule {
     pub project: ProjectName,
     /// The rule's name.
     pub rule: String,
+    /// The definitions of the enrichers that it asks: what they say decides what the rule does.
+    pub enrichers: Vec<String>,
 }
 
 impl TextOfRule {
@@ -116,7 +118,7 @@ pub fn hold(c: &mut Conn, permit: &Permit, text: &TextOfRule) -> Result<StateRec
 }
 
 /// Whether the text is live: promoted, and not edited since. A revision with another digest ends it for good, also when
-/// a later one has the old text again.
+/// a later one has the old text again; so does any new revision of an enricher that the rule asks.
 ///
 /// # Errors
 /// Those of the database.
@@ -128,10 +130,30 @@ pub fn is_live(c: &mut Conn, text: &TextOfRule, state: &StateRecord) -> Result<b
         .filter(revisions::digest.ne(text.digest.to_string()))
         .count()
         .get_result(c)?;
-    Ok(edited == 0)
+    if edited > 0 {
+        return Ok(false);
+    }
+    Ok(match (enrichers_since(c, text)?, state.promoted_at) {
+        (Some(changed), Some(promoted)) => changed < promoted,
+        (Some(_), None) => false,
+        (None, _) => true,
+    })
 }
 
-/// The revision since which the rule has this text without a break: its number, its time and its author.
+/// When an enricher that the rule asks was saved last.
+fn enrichers_since(c: &mut Conn, text: &TextOfRule) -> Result<Option<Timestamp>, StoreError> {
+    if text.enrichers.is_empty() {
+        return Ok(None);
+    }
+    let newest: Option<chrono::NaiveDateTime> = revisions::table
+        .filter(revisions::definition_id.eq_any(&text.enrichers))
+        .select(diesel::dsl::max(revisions::created_at))
+        .first(c)?;
+    Ok(newest.map(|at| at.and_utc()))
+}
+
+/// The revision since which the rule has this text without a break: its number, the time since which it and its
+/// enrichers are as they are, and its author.
 ///
 /// # Errors
 /// [`StoreError::NotFound`]; those of the database.
@@ -149,7 +171,8 @@ pub fn since(c: &mut Conn, text: &TextOfRule) -> Result<(i64, Timestamp, String)
         .first(c)
         .optional()?;
     let (revision, at, author) = first.ok_or_else(|| StoreError::not_found(format!("rule {}", text.rule)))?;
-    Ok((revision, at.and_utc(), author))
+    let changed = enrichers_since(c, text)?;
+    Ok((revision, changed.map_or(at.and_utc(), |changed| changed.max(at.and_utc())), author))
 }
 
 /// Notes who asks for a promotion; nobody, when it is asked for no longer.

@@ -95,9 +95,20 @@ pub async fn show(call: Call) -> Answer {
         );
         let mut all = of_webhook(&found);
         all.extend(call.app.verdicts(call.actor()?, id).await?.iter().map(super::rules::verdict));
+        let labels = call.app.labels(call.actor()?, id).await?;
+        object.insert("labels".to_owned(), labels.iter().map(super::enrichers::label).collect());
         object.insert("verdicts".to_owned(), Value::Array(all));
     }
     Ok(HttpResponse::Ok().json(out))
+}
+
+/// `POST /events/{id}/labels`: `{enricher, label}`; without a label, or with null, what was said is taken back.
+pub async fn teach(call: Call) -> Answer {
+    let id = EventId::parse(&call.part("id")).map_err(|_| AppError::not_found())?;
+    let body = wire::object(call.json()?, &["enricher", "label"])?;
+    let (enricher, label) = (wire::required(&body, "enricher")?, wire::text(&body, "label")?);
+    call.app.teach(call.actor()?, id, &enricher, label.as_deref(), &call.source).await?;
+    Ok(HttpResponse::Ok().json(json!({ "event": id, "enricher": enricher, "label": label })))
 }
 
 /// What the webhook made of its delivery.

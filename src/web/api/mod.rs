@@ -4,6 +4,7 @@ pub mod aliases;
 pub mod approvals;
 pub mod audit;
 pub mod backtests;
+pub mod enrichers;
 pub mod events;
 pub mod exceptions;
 pub mod jobs;
@@ -60,6 +61,7 @@ pub const ROUTES: &[Route] = &[
     api("GET", "/api/v1/events/export", Guard::SignedIn, to!(event_export::export)),
     api("GET", "/api/v1/events/counts", Guard::SignedIn, to!(events::counts)),
     api("GET", "/api/v1/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::show)),
+    api("POST", "/api/v1/events/{id}/labels", Guard::Needs(Permission::Promote, On::Enricher), to!(events::teach)),
     api("GET", "/api/v1/events/{id}/verdicts", Guard::Needs(Permission::View, On::Events), to!(rules::verdicts)),
     api("GET", "/api/v1/aliases", Guard::SignedIn, to!(aliases::list)),
     api("GET", "/api/v1/sources", Guard::SignedIn, to!(sources::list)),
@@ -69,6 +71,13 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sources/{project}/{name}/enabled",
         Guard::Needs(Permission::Edit, On::Source),
         to!(sources::switch),
+    ),
+    api("GET", "/api/v1/enrichers", Guard::SignedIn, to!(enrichers::list)),
+    api(
+        "GET",
+        "/api/v1/enrichers/{project}/{name}",
+        Guard::Needs(Permission::View, On::Enricher),
+        to!(enrichers::show),
     ),
     api("GET", "/api/v1/rules", Guard::SignedIn, to!(rules::list)),
     api("GET", RULE, Guard::Needs(Permission::View, On::Rule), to!(rules::show)),

@@ -184,6 +184,14 @@ pub(super) fn of(method: &str, path: &str) -> Option<Operation> {
             request: Some(Body(JSON, "SourceSwitch")),
             ..operation("switchSource", "Turn a source on or off", (200, Some("Source")))
         },
+        ("POST", "/api/v1/events/{id}/labels") => Operation {
+            request: Some(Body(JSON, "TaughtLabel")),
+            ..operation("teachLabel", "Say what an event really is", (200, Some("TaughtLabel")))
+        },
+        ("GET", "/api/v1/enrichers") => operation("listEnrichers", "What labels events", (200, Some("EnricherList"))),
+        ("GET", "/api/v1/enrichers/{project}/{name}") => {
+            operation("showEnricher", "An enricher and what it made of an event last", (200, Some("Enricher")))
+        }
         ("GET", "/api/v1/rules") => operation("listRules", "Rules", (200, Some("RuleList"))),
         ("GET", "/api/v1/rules/{project}/{name}") => {
             operation("showRule", "A rule with its history and its promotion", (200, Some("RuleDetail")))
@@ -315,7 +323,8 @@ pub(super) fn schemas() -> Value {
         "Event": object(&["id", "project", "time", "source", "type"], json!({
             "id": text(), "project": text(), "time": time(), "source": text(), "type": text(), "dedupe_key": text(),
             "verdict": text(), "detail": text(), "run": { "type": ["integer", "null"] }, "depth": whole(),
-            "headers": { "type": "object" }, "payload": {}, "verdicts": { "type": "array" } })),
+            "headers": { "type": "object" }, "payload": {},
+            "labels": { "type": "array", "items": reference("EventLabel") }, "verdicts": { "type": "array" } })),
         "PostedEvent": object(&["type"], json!({
             "type": text(), "payload": {}, "dedupe_key": maybe_text(), "project": maybe_text() })),
         "Accepted": object(&["event"], json!({
@@ -370,8 +379,25 @@ pub(super) fn schemas() -> Value {
             "seq": whole(), "time": time(), "actor": text(), "source": text(), "action": text(), "resource": text(),
             "project": maybe_text(), "detail": { "type": "object" }, "hash": text() })),
     });
-    if let (Some(schemas), Value::Object(of_events)) = (all.as_object_mut(), of_events) {
+    let of_labels = json!({
+        "Enricher": object(&["project", "name", "type", "labels", "enabled", "state"], json!({
+            "project": text(), "name": text(), "description": text(), "type": text(),
+            "labels": { "type": "array", "items": text() }, "enabled": flag(),
+            "state": { "enum": ["off", "unused", "waiting", "labelling", "failing"] },
+            "rules": { "type": "array", "items": text() },
+            "last": { "oneOf": [reference("EventLabel"), { "type": "null" }] }, "revision": whole() })),
+        "EventLabel": object(&["event", "enricher", "class", "confidence"], json!({
+            "event": text(), "enricher": text(), "revision": whole(), "class": maybe_text(),
+            "confidence": { "type": "number" }, "reason": text(), "quoted": flag(), "trouble": text(),
+            "remembered": flag(), "time": time() })),
+        "TaughtLabel": object(&["enricher"], json!({
+            "event": text(), "enricher": text(), "label": maybe_text() })),
+    });
+    if let (Some(schemas), Value::Object(of_events), Value::Object(of_labels)) =
+        (all.as_object_mut(), of_events, of_labels)
+    {
         schemas.extend(of_events);
+        schemas.extend(of_labels);
         for (list, item) in [
             ("ProjectList", "Project"),
             ("JobList", "Job"),
@@ -385,6 +411,7 @@ pub(super) fn schemas() -> Value {
             ("RuleList", "Rule"),
             ("SourceList", "Source"),
             ("AliasList", "Alias"),
+            ("EnricherList", "Enricher"),
             ("VerdictList", "Verdict"),
             ("AuditList", "AuditEntry"),
             ("UndeliveredList", "Undelivered"),

@@ -217,6 +217,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Source => "/sources".to_owned(),
         // They are words for jobs.
         Kind::Alias => "/jobs".to_owned(),
+        Kind::Enricher => "/enrichers".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),
     }
@@ -239,6 +240,9 @@ const fn beginning(kind: Kind) -> &'static str {
         }
         Kind::Alias => {
             "name: my_alias\ndescription: What it does, in one line.\naction_ref: GROUP/NAME\nformats:\n  - 'restart {{service}} on {{host}}'\n"
+        }
+        Kind::Enricher => {
+            "name: my-enricher\ndescription: What it tells apart, and for which rules.\ntype: patterns\nlabels: [disk-full, other]\ntext: '{{ trigger.annotations.summary }}'\npatterns:\n  - {match: '(?i)no space left|disk (is )?full', label: disk-full, confidence: 0.95}\n"
         }
         _ => "",
     }

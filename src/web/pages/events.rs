@@ -4,7 +4,9 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::choice::{Choice, TIMES, choices};
+use super::enrichers::{Given, given};
 use super::verdict::{Verdict, verdict};
+use crate::app::enrichment::TeachView;
 use crate::app::error::{AppError, AppResult, RefusalKind};
 use crate::app::hooks::Replay;
 use crate::domain::event::{Event, EventVerdict};
@@ -16,7 +18,7 @@ use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::{Answer, status_of};
 use crate::web::event_query::{self, EventQuery};
-use crate::web::page::{Chrome, Moment, render};
+use crate::web::page::{Chrome, Moment, render, see_other};
 
 /// An event in a table.
 pub struct Row {
@@ -75,8 +77,25 @@ struct EventPage {
     replayable: bool,
     replay: Option<Replayed>,
     message: Option<String>,
+    /// What enrichers made of it.
+    labels: Vec<Given>,
+    /// The classifiers that may be taught about it.
+    teach: Vec<Teach>,
+    /// Why nothing was taught.
+    teach_message: Option<String>,
     /// What rules made of it.
     verdicts: Vec<Verdict>,
+}
+
+/// What a classifier is told of an event.
+struct Teach {
+    enricher: String,
+    labels: Vec<String>,
+    /// The label that somebody gave; empty without one.
+    label: String,
+    /// Who gave it, and when.
+    taught_by: Option<(String, Moment)>,
+    may_teach: bool,
 }
 
 /// What a delivery would ask for now.
@@ -134,15 +153,38 @@ pub async fn list(call: Call) -> Answer {
 
 /// `GET /events/{id}`.
 pub async fn one(call: Call) -> Answer {
-    show(&call, None, None, StatusCode::OK).await
+    show(&call, None, Said::default(), StatusCode::OK).await
+}
+
+/// `POST /events/{id}/labels`: what it really is, for a classifier to learn from.
+pub async fn teach(call: Call) -> Answer {
+    let id = id_of(&call)?;
+    let enricher = call.form.text("enricher").unwrap_or_default();
+    let label = call.form.text("label").filter(|label| !label.is_empty());
+    match call.app.teach(call.actor()?, id, enricher, label, &call.source).await {
+        Ok(()) => Ok(see_other(&format!("/events/{id}"))),
+        Err(AppError::Refused(refusal)) if refusal.kind == RefusalKind::Invalid => {
+            let said = Said { teach: Some(refusal.message.clone()), ..Said::default() };
+            show(&call, None, said, status_of(&refusal)).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What a page says of the form that was sent.
+#[derive(Default)]
+struct Said {
+    replay: Option<String>,
+    teach: Option<String>,
 }
 
 /// `POST /events/{id}/replay`: what the delivery would ask for now, token by token. Nothing is stored and nothing runs.
 pub async fn replay(call: Call) -> Answer {
     match call.app.replay(call.actor()?, id_of(&call)?).await {
-        Ok(replay) => show(&call, Some(replayed(replay)), None, StatusCode::OK).await,
+        Ok(replay) => show(&call, Some(replayed(replay)), Said::default(), StatusCode::OK).await,
         Err(AppError::Refused(refusal)) if refusal.kind != RefusalKind::NotFound => {
-            show(&call, None, Some(refusal.message.clone()), status_of(&refusal)).await
+            let said = Said { replay: Some(refusal.message.clone()), ..Said::default() };
+            show(&call, None, said, status_of(&refusal)).await
         }
         Err(error) => Err(error),
     }
@@ -166,14 +208,17 @@ fn replayed(replay: Replay) -> Replayed {
     }
 }
 
-async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, status: StatusCode) -> Answer {
+async fn show(call: &Call, replay: Option<Replayed>, said: Said, status: StatusCode) -> Answer {
     let (event, headers) = call.app.event(call.actor()?, id_of(call)?).await?;
     let pretty = serde_json::from_str::<serde_json::Value>(&event.payload)
         .ok()
         .and_then(|value| serde_json::to_string_pretty(&value).ok());
     let now = call.app.clock().now();
     let verdicts = call.app.verdicts(call.actor()?, event.id).await?;
+    let labels = call.app.labels(call.actor()?, event.id).await?;
+    let teachable = call.app.teachable(call.actor()?, event.id).await?;
     let page = EventPage {
+        labels: labels.iter().map(|l| given(l, now)).collect(),
         verdicts: verdicts.iter().map(|v| verdict(v, now)).collect(),
         e: row(&event, call.app.clock().now()),
         project: event.project.to_string(),
@@ -182,10 +227,22 @@ async fn show(call: &Call, replay: Option<Replayed>, message: Option<String>, st
         replayable: event.webhook().is_some(),
         payload: visible(&pretty.unwrap_or(event.payload)),
         replay,
-        message,
+        message: said.replay,
+        teach: teachable.iter().map(|t| taught(t, now)).collect(),
+        teach_message: said.teach,
         chrome: chrome::of(call, "/events").await,
     };
     Ok(render(status, &page))
+}
+
+fn taught(t: &TeachView, now: Timestamp) -> Teach {
+    Teach {
+        enricher: t.enricher.to_string(),
+        labels: t.labels.iter().map(ToString::to_string).collect(),
+        label: t.taught.as_ref().map(|t| t.label.clone()).unwrap_or_default(),
+        taught_by: t.taught.as_ref().map(|t| (t.taught_by.short().to_owned(), Moment::new(t.taught_at, now))),
+        may_teach: t.may_teach,
+    }
 }
 
 /// An event as a row.

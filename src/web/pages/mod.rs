@@ -12,6 +12,7 @@ mod choice;
 pub mod delegations;
 pub mod diff;
 pub mod editor;
+pub mod enrichers;
 pub mod event_counts;
 pub mod events;
 pub mod find;
@@ -89,11 +90,13 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/events/counts", Guard::SignedIn, to!(event_counts::page)),
     page("GET", "/events/{id}", Guard::Needs(Permission::View, On::Events), to!(events::one)),
     page("POST", "/events/{id}/replay", Guard::Needs(Permission::View, On::Events), to!(events::replay)),
+    page("POST", "/events/{id}/labels", Guard::Needs(Permission::Promote, On::Enricher), to!(events::teach)),
     page("GET", "/webhooks", Guard::SignedIn, to!(webhooks::list)),
     page("GET", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::one)),
     page("POST", "/webhooks/{project}/{name}", Guard::Needs(Permission::View, On::Webhook), to!(webhooks::try_sample)),
     page("GET", "/sources", Guard::SignedIn, to!(sources::list)),
     page("POST", "/sources/{project}/{name}/enabled", Guard::Needs(Permission::Edit, On::Source), to!(sources::switch)),
+    page("GET", "/enrichers", Guard::SignedIn, to!(enrichers::list)),
     page("GET", "/rules", Guard::SignedIn, to!(rules::list)),
     page("GET", "/rules/{project}/{name}", Guard::Needs(Permission::View, On::Rule), to!(rules::one)),
     page(

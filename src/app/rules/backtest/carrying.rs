@@ -9,10 +9,12 @@ use super::report::{BacktestReport, Course};
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::access::Permission;
+use crate::domain::enricher::label::Labels;
 use crate::domain::event::Event;
 use crate::domain::ids::EventId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::spec;
+use crate::store::enrichment::labels;
 use crate::store::rules::backtests;
 use crate::store::rules::verdicts::{self, Outcome};
 use crate::store::{Conn, StoreError, events};
@@ -21,6 +23,8 @@ use crate::store::{Conn, StoreError, events};
 const MOST: usize = 5_000_000;
 /// Events that are read at once.
 const PIECE: u32 = 1_000;
+/// Events whose labels are read in one query.
+const LABELLED: usize = 500;
 /// Pieces after which it is noted how far it is, and looked whether it is to go on.
 const NOTED: usize = 20;
 /// The same in time, where pieces take long.
@@ -111,12 +115,13 @@ impl App {
                 }
             }
             let (wanted, kind) = (record.clone(), rule.trigger.clone());
-            let (found, then) = self.db.read(move |c| read(c, &wanted, &kind, after)).await?;
+            let asks = !rule.enrich.is_empty();
+            let Piece { found, then, labels } = self.db.read(move |c| read(c, &wanted, &kind, asks, after)).await?;
             let (last, full) = (found.last().map(|e| (e.received_at, e.id)), found.len() == PIECE as usize);
             // Judging keeps a core busy, and those who answer people need theirs.
             let judged = tokio::task::spawn_blocking(move || {
                 for event in &found {
-                    course.event(event, then.get(&event.id).copied());
+                    course.event(event, then.get(&event.id).copied(), labels.get(&event.id));
                 }
                 course
             });
@@ -141,12 +146,20 @@ fn count(events: usize) -> i64 {
     i64::try_from(events).unwrap_or(i64::MAX)
 }
 
-type Piece = (Vec<Event>, BTreeMap<EventId, Outcome>);
+/// Events with what is known of them.
+struct Piece {
+    found: Vec<Event>,
+    /// What the rule made of them then.
+    then: BTreeMap<EventId, Outcome>,
+    /// What enrichers said of them then. Nobody is asked again, so what has none counts as having none.
+    labels: BTreeMap<EventId, Labels>,
+}
 
 fn read(
     c: &mut Conn,
     record: &BacktestRecord,
     kind: &str,
+    asks: bool,
     after: Option<(Timestamp, EventId)>,
 ) -> Result<Piece, StoreError> {
     let found = events::of_type(c, &record.project, kind, record.since, record.until, after, PIECE)?;
@@ -155,5 +168,13 @@ fn read(
         Some(definition) => verdicts::of_events(c, definition, &ids)?.into_iter().collect(),
         None => BTreeMap::new(),
     };
-    Ok((found, then))
+    let mut all: BTreeMap<EventId, Labels> = BTreeMap::new();
+    if asks {
+        for ids in ids.chunks(LABELLED) {
+            for record in labels::of_events(c, ids)? {
+                all.entry(record.event_id).or_default().insert(record.enricher, record.label);
+            }
+        }
+    }
+    Ok(Piece { found, then, labels: all })
 }

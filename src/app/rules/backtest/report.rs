@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::app::hooks::read_body;
+use crate::domain::enricher::label::Labels;
 use crate::domain::event::Event;
 use crate::domain::ids::EventId;
 use crate::domain::rule::Rule;
 use crate::domain::rule::backtest::{Replay, Replayed};
-use crate::domain::rule::judge::{judge, scope};
+use crate::domain::rule::judge::{judge, labelled, scope};
 use crate::domain::time::Timestamp;
 use crate::domain::words::words;
 use crate::store::rules::verdicts::Outcome;
@@ -86,10 +87,12 @@ impl Course {
         self.report.events
     }
 
-    /// The next event, with what was made of it then.
-    pub(super) fn event(&mut self, event: &Event, then: Option<Outcome>) {
+    /// The next event, with what was made of it then and what enrichers said of it.
+    pub(super) fn event(&mut self, event: &Event, then: Option<Outcome>, labels: Option<&Labels>) {
         let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or_default();
-        let judgement = judge(&self.rule, &scope(payload), event.depth, event.received_at);
+        let (scope, none) = (scope(payload), Labels::new());
+        let scope = labelled(&self.rule, &scope, labels.unwrap_or(&none));
+        let judgement = judge(&self.rule, &scope, event.depth, event.received_at);
         let replayed = self.replay.next(&judgement, event.received_at);
         let report = &mut self.report;
         let acted =
