@@ -216,10 +216,10 @@ fn a_rule_that_demotes_itself_says_so() {
 #[test]
 fn what_is_not_sure_enough_reaches_somebody() {
     let (chat, sink) = (ChatServer::start(), MailServer::start());
-    let floor = |more: &str| format!("guard: {{min_confidence: {{field: ai_confidence, at_least: 0.9{more}}}}}\n");
+    let floor = |more: &str| format!("guard: {{min_confidence: {{field: trigger.sure, at_least: 0.9{more}}}}}\n");
     let payload = |confidence: Value| {
         let mut payload = alert("x");
-        payload["ai_confidence"] = confidence;
+        payload["sure"] = confidence;
         payload
     };
     // Nobody is named: those who may promote the rule and see the event.
