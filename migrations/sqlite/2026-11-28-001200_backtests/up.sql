@@ -18,6 +18,6 @@ CREATE TABLE backtests (
   claim_until TIMESTAMP,
   ended_at TIMESTAMP
 );
-CREATE INDEX backtests_by_rule ON backtests (project, rule, asked_at);
-CREATE INDEX backtests_open ON backtests (asked_at) WHERE ended_at IS NULL;
+CREATE INDEX backtests_by_rule ON backtests (project, rule, asked_at, id);
+CREATE INDEX backtests_open ON backtests (asked_at, id) WHERE ended_at IS NULL;
 CREATE INDEX backtests_by_age ON backtests (asked_at);
