@@ -240,7 +240,8 @@ impl App {
             };
             all.extend(found.into_iter().filter(|t| sees(&t.rule)).map(|t| (name.clone(), t)));
         }
-        all.sort_by(|(_, a), (_, b)| b.day.cmp(&a.day));
+        let alike = |t: &Tally| (t.event_type.clone(), t.source.clone(), t.rule.clone(), t.outcome.clone());
+        all.sort_by(|(p, a), (q, b)| b.day.cmp(&a.day).then_with(|| (p, alike(a)).cmp(&(q, alike(b)))));
         Ok(all)
     }
 }

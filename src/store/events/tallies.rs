@@ -130,12 +130,13 @@ pub fn tallies(c: &mut Conn, project: &ProjectName, of_rules: bool, wanted: u32)
     let all = event_tallies::table.filter(event_tallies::project.eq(project.as_str())).into_boxed();
     let all = if of_rules { all.filter(event_tallies::rule.ne("")) } else { all.filter(event_tallies::rule.eq("")) };
     Ok(all
+        // The way of the key, backwards: nothing is sorted.
         .order((
             event_tallies::day.desc(),
-            event_tallies::event_type,
-            event_tallies::source,
-            event_tallies::rule,
-            event_tallies::outcome,
+            event_tallies::source.desc(),
+            event_tallies::event_type.desc(),
+            event_tallies::rule.desc(),
+            event_tallies::outcome.desc(),
         ))
         .limit(i64::from(wanted))
         .select(Tally::as_select())
