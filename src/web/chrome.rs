@@ -4,14 +4,13 @@ use super::call::{Call, Caller};
 use super::page::{Chrome, NavItem};
 
 /// Label, address, keys.
-const NAV: [(&str, &str, &str); 13] = [
+const NAV: [(&str, &str, &str); 12] = [
     ("Home", "/", "g h"),
     ("Jobs", "/jobs", "g j"),
     ("Runs", "/runs", "g r"),
     ("Approvals", "/approvals", "g a"),
     ("Events", "/events", ""),
     ("Sources", "/sources", ""),
-    ("Enrichers", "/enrichers", ""),
     ("Rules", "/rules", ""),
     ("Webhooks", "/webhooks", ""),
     ("Nodes", "/nodes", ""),

@@ -14,14 +14,14 @@ use crate::{figures, load};
 /// How long events come at each rate.
 const LASTING: Duration = Duration::from_secs(10);
 /// How long it is waited for runs that are still to start, after the last event.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(100);
 /// Rules that each look at every event where matching is to have too much to do.
 const BUSY: usize = 300;
 
 /// One rule that is live, and a job that does nothing on this machine.
 fn acting() -> Vec<(&'static str, String)> {
     let project = "description: figures\nlocal_execution: true\nproduction_sources: ['rule:act']\n";
-    let rule = "name: act\ntrigger: {type: webhook.load}\ncriteria: {trigger.severity: {type: exists}}\n\
+    let rule = "name: act\ntrigger: {type: webhook.load}\n\
                 action: {ref: noop}\nowner: service:load\nmode: live\n";
     let job = "name: noop\nsteps: [{name: noop, run: 'true'}]\n";
     let nodes = "here: {hostname: 192.0.2.1}\n";
@@ -33,13 +33,17 @@ fn acting() -> Vec<(&'static str, String)> {
 fn looking(count: usize) -> Vec<(&'static str, String)> {
     let rule = |n: usize| {
         format!(
-            "name: r{n}\ntrigger: {{type: webhook.load}}\ncriteria:\n  trigger.severity: {{type: regex, pattern: '^never{n}$'}}\naction: nothing\nowner: service:load\n"
+            "name: r{n}\ntrigger: {{type: webhook.load}}\ncriteria:\n  trigger.receiver: {{type: regex, pattern: '^never{n}$'}}\naction: nothing\nowner: service:load\n"
         )
     };
     let rules = (0..count).map(rule).collect::<Vec<_>>().join("---\n");
     let job = "name: noop\nnodes: {filter: '.*'}\nsteps: [{name: noop, run: 'true'}]\n";
     let nodes = "here: {hostname: 192.0.2.1}\n";
-    with_hook(vec![("nodes.yaml", nodes.to_owned()), ("jobs/noop.yaml", job.to_owned()), ("rules/many.yaml", rules)])
+    let mut files = vec![("nodes.yaml", nodes.to_owned()), ("jobs/noop.yaml", job.to_owned())];
+    if count > 0 {
+        files.push(("rules/many.yaml", rules));
+    }
+    with_hook(files)
 }
 
 fn with_hook(mut files: Vec<(&'static str, String)>) -> Vec<(&'static str, String)> {
@@ -59,7 +63,8 @@ pub(crate) fn started() {
         let sent = at_a_rate(&server, rate);
         let mut db = database(&server);
         let until = Instant::now() + PATIENCE;
-        while count(&mut db, "SELECT count(*) AS n FROM runs WHERE started_at IS NULL") > 0 && Instant::now() < until {
+        let open = "SELECT (SELECT count(*) FROM events WHERE NOT matched) + (SELECT count(*) FROM runs WHERE started_at IS NULL) AS n";
+        while count(&mut db, open) > 0 && Instant::now() < until {
             crate::pause(Duration::from_millis(200));
         }
         let verdict = times(
@@ -72,6 +77,9 @@ pub(crate) fn started() {
         );
         let late = sent.saturating_sub(started.len() as u64);
         println!("{rate:>15}      {:<22}     {:<22}     {late} of {sent}", spread(&verdict), spread(&started));
+        if started.is_empty() {
+            println!("                {}", why(&mut db));
+        }
     }
     println!();
 }
@@ -177,6 +185,18 @@ struct Count {
 struct Time {
     #[diesel(sql_type = diesel::sql_types::Double)]
     ms: f64,
+}
+
+#[derive(diesel::QueryableByName)]
+struct Why {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    why: String,
+}
+
+/// What became of an event.
+fn why(db: &mut SqliteConnection) -> String {
+    let query = "SELECT outcome || ': ' || detail || ' ' || guards AS why FROM verdicts LIMIT 1";
+    diesel::sql_query(query).get_result::<Why>(db).map_or_else(|e| e.to_string(), |w| w.why)
 }
 
 fn count(db: &mut SqliteConnection, query: &str) -> i64 {

@@ -61,7 +61,7 @@ struct Enrichers {
 pub async fn list(call: Call) -> Answer {
     let now = call.app.clock().now();
     let rows = call.app.enrichers(call.actor()?).await?.iter().map(|e| row(e, now)).collect();
-    Ok(render(StatusCode::OK, &Enrichers { rows, chrome: chrome::of(&call, "/enrichers").await }))
+    Ok(render(StatusCode::OK, &Enrichers { rows, chrome: chrome::of(&call, "/rules").await }))
 }
 
 fn row(e: &EnricherView, now: Timestamp) -> Row {
