@@ -3,7 +3,8 @@
 use crate::app::error::AppResult;
 use crate::app::events::{EventFilter, WantedOutcome};
 use crate::domain::ids::ProjectName;
-use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::time::Timestamp;
+use crate::web::address;
 use crate::web::api::wire::bad_query;
 use crate::web::call::Call;
 
@@ -58,24 +59,7 @@ pub fn read(call: &Call) -> AppResult<EventQuery> {
     Ok(EventQuery { project, filter })
 }
 
-/// `7d` before now, a time, or the beginning of a day.
 fn moment(name: &str, text: &str, now: Timestamp) -> AppResult<Timestamp> {
-    if let Ok(ago) = Seconds::parse(text) {
-        return now.checked_sub_signed(ago.to_delta()).ok_or_else(|| bad_query(format!("`{name}` is too long ago.")));
-    }
-    let time = chrono::DateTime::parse_from_rfc3339(text).map(|t| t.to_utc()).ok();
-    let day = || Some(text.parse::<chrono::NaiveDate>().ok()?.and_time(chrono::NaiveTime::MIN).and_utc());
-    time.or_else(day)
-        .ok_or_else(|| bad_query(format!("`{name}` has to be a time, a day, or how long ago: 2026-11-28, 14d.")))
-}
-
-/// The address of the same list with other words.
-#[must_use]
-pub fn address(call: &Call, path: &str, without: &[&str], with: &[(&str, &str)]) -> String {
-    let kept =
-        call.query_pairs().into_iter().filter(|(key, value)| !without.contains(&key.as_str()) && !value.is_empty());
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(kept);
-    query.extend_pairs(with);
-    format!("{path}?{}", query.finish())
+    let wrong = || bad_query(format!("`{name}` has to be a time, a day, or how long ago: 2026-11-28, 14d."));
+    address::moment(text, now).ok_or_else(wrong)
 }

@@ -3,6 +3,7 @@
 //! A handler reads the call, asks one use case of `app`, and shows the result. It decides nothing, names no table and
 //! runs nothing. The route table (`routes`) says for every route which permission it needs; a test walks it.
 
+pub mod address;
 pub mod ansi;
 pub mod api;
 pub mod assets;

@@ -9,7 +9,8 @@ use super::rules::{named, wrong};
 use super::wire;
 use crate::app::error::AppResult;
 use crate::app::rules::{AskedBacktest, BacktestRecord, BacktestView};
-use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::time::Timestamp;
+use crate::web::address;
 use crate::web::call::Call;
 use crate::web::error::Answer;
 
@@ -65,14 +66,9 @@ pub async fn cancel(call: Call) -> Answer {
     Ok(HttpResponse::Ok().json(backtest(&call.app.cancel_backtest(call.actor()?, &call.part("id")).await?)))
 }
 
-/// `14d` ago, or a time.
 fn moment(field: &str, text: &str, now: Timestamp) -> AppResult<Timestamp> {
-    if let Ok(at) = chrono::DateTime::parse_from_rfc3339(text) {
-        return Ok(at.to_utc());
-    }
-    let ago = Seconds::parse(text)
-        .map_err(|_| wrong(field, &format!("`{field}` has to be a time, or how long ago: 14d, 6h.")))?;
-    Ok(now - ago.to_delta())
+    let message = format!("`{field}` has to be a time, a day, or how long ago: 2026-11-28, 14d.");
+    address::moment(text, now).ok_or_else(|| wrong(field, &message))
 }
 
 fn standing(record: &BacktestRecord) -> Value {

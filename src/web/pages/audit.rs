@@ -7,6 +7,7 @@ use super::words;
 use crate::app::audit::Filter;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::access::Principal;
+use crate::web::address;
 use crate::web::ansi::visible;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -67,7 +68,10 @@ pub async fn page(call: Call) -> Answer {
     let now = call.app.clock().now();
     let more = entries.len() == PAGE as usize;
     let page = Audit {
-        older: entries.last().filter(|_| more).map(|last| older(&call, last.seq)),
+        older: entries
+            .last()
+            .filter(|_| more)
+            .map(|last| address::other(&call, "/audit", &["before", "verify"], &[("before", &last.seq.to_string())])),
         rows: entries
             .into_iter()
             .map(|entry| Row {
@@ -109,13 +113,4 @@ async fn verify(call: &Call) -> AppResult<Verified> {
 
 fn entries(count: i64) -> String {
     if count == 1 { "1 entry".to_owned() } else { format!("{count} entries") }
-}
-
-fn older(call: &Call, before: i64) -> String {
-    let dropped = ["before", "verify"];
-    let kept = call.query_pairs().into_iter().filter(|(k, v)| !dropped.contains(&k.as_str()) && !v.is_empty());
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(kept);
-    query.append_pair("before", &before.to_string());
-    format!("/audit?{}", query.finish())
 }

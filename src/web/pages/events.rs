@@ -12,6 +12,7 @@ use crate::app::hooks::Replay;
 use crate::domain::event::{Event, EventVerdict};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
+use crate::web::address;
 use crate::web::ansi::visible;
 use crate::web::api::events::{cursor, place};
 use crate::web::call::Call;
@@ -128,11 +129,10 @@ pub async fn list(call: Call) -> Answer {
     let known: Vec<String> = call.app.projects(call.actor()?).await?.iter().map(ToString::to_string).collect();
     let (source, kind, rule) = (text("source"), text("type"), text("rule"));
     let more = !project.is_empty() || !since.is_empty();
-    let export = |format| event_query::address(&call, "/events/export", &["cursor"], &[("format", format)]);
+    let export = |format| address::other(&call, "/events/export", &["cursor"], &[("format", format)]);
     let page = Events {
         rows: items.iter().map(|e| row(e, now)).collect(),
-        older: next
-            .map(|next| event_query::address(&call, "/events", &["cursor"], &[("cursor", place(next).as_str())])),
+        older: next.map(|next| address::other(&call, "/events", &["cursor"], &[("cursor", place(next).as_str())])),
         outcomes: choices(event_query::OUTCOMES, &outcome),
         projects: choices(known.iter().map(|p| (p.as_str(), p.as_str())), &project),
         times: choices(TIMES, &since),

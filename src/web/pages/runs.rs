@@ -8,7 +8,7 @@ use super::{runs_table, words};
 use crate::app::runs::RunFilter;
 use crate::domain::ids::{NodeName, OptionName, ProjectName, RunNumber};
 use crate::domain::run::State;
-use crate::domain::time::{Seconds, Timestamp};
+use crate::web::address;
 use crate::web::call::Call;
 use crate::web::chrome;
 use crate::web::error::Answer;
@@ -65,7 +65,7 @@ pub async fn page(call: Call) -> Answer {
         node: NodeName::parse(&node).ok(),
         option: option.as_ref().and_then(|(name, value)| Some((OptionName::parse(name).ok()?, value.clone()))),
         origin: Some(origin.clone()).filter(|o| !o.is_empty()),
-        since: moment(&since, now),
+        since: address::moment(&since, now),
         ended_since: None,
         before: call.query("before").and_then(|n| RunNumber::parse(&n).ok()),
         limit: 50,
@@ -87,7 +87,7 @@ pub async fn page(call: Call) -> Answer {
     let page = Runs {
         line,
         table: if runs.is_empty() { None } else { Some(runs_table::html(&runs, true, now)) },
-        older: next.map(|before| older(&call, before)),
+        older: next.map(|before| address::other(&call, "/runs", &["before"], &[("before", &before.to_string())])),
         states: choices(
             State::ALL.iter().map(|s| (s.as_str(), words::state(*s))),
             state.map(State::as_str).unwrap_or_default(),
@@ -117,21 +117,4 @@ fn option_of(call: &Call) -> Option<(String, String)> {
         let (name, value) = (key == "option").then(|| value.split_once('=').unwrap_or((&value, "")))?;
         Some((name.trim().to_owned(), value.to_owned()))
     })
-}
-
-/// `7d` before now, a time as in the API, or the beginning of a day.
-fn moment(text: &str, now: Timestamp) -> Option<Timestamp> {
-    if let Ok(ago) = Seconds::parse(text) {
-        return now.checked_sub_signed(ago.to_delta());
-    }
-    let time = chrono::DateTime::parse_from_rfc3339(text).map(|t| t.to_utc());
-    time.ok().or_else(|| Some(text.parse::<chrono::NaiveDate>().ok()?.and_time(chrono::NaiveTime::MIN).and_utc()))
-}
-
-fn older(call: &Call, before: RunNumber) -> String {
-    let kept = call.query_pairs().into_iter().filter(|(key, value)| key != "before" && !value.is_empty());
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    query.extend_pairs(kept);
-    query.append_pair("before", &before.to_string());
-    format!("/runs?{}", query.finish())
 }
