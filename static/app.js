@@ -161,13 +161,17 @@
       if (following && up && lines.scrollHeight - top - lines.clientHeight > 24) setFollowing(false);
     });
 
-    // The line that was jumped to, as long as it is in sight; else the first one that is. Where the lines are scrolled to
-    // says nothing: it moves by itself when parts are laid out.
+    // The line that was jumped to, until somebody scrolls it out of sight; then the first one that is in sight. Where the
+    // lines are scrolled to says nothing, and scroll events say nothing of who: they move by themselves when parts are laid
+    // out, by any distance.
     let reached = null;
+    let scrolled = false;
+    const byHand = (event) => { if (event.type !== "pointerdown" || event.target === lines) scrolled = true; };
+    for (const kind of ["wheel", "touchmove", "keydown", "pointerdown"]) lines.addEventListener(kind, byHand, { passive: true });
     const place = () => {
       const box = lines.getBoundingClientRect();
       const mark = reached?.getBoundingClientRect();
-      if (mark && mark.bottom > box.top && mark.top < box.bottom) return number(reached);
+      if (mark && (!scrolled || (mark.bottom > box.top && mark.top < box.bottom))) return number(reached);
       const first = document.elementFromPoint(box.left + 20, Math.max(box.top, 0) + 12)?.closest?.(".ln");
       return first && lines.contains(first) ? number(first) - 1 : 0;
     };
@@ -178,6 +182,7 @@
       // Twice: parts that were not laid out yet are about as tall as was thought, but not quite.
       for (let i = 0; i < 2; i += 1) lines.scrollTop += line.getBoundingClientRect().top - lines.getBoundingClientRect().top - 8;
       reached = line;
+      scrolled = false;
       say(`line ${number(line)}`);
     };
     // "Next" looks on this page first; what lies beyond it the server finds.

@@ -18,6 +18,7 @@ use crate::domain::wake::Wake;
 #[derive(Debug, Clone)]
 pub struct Live {
     work: Arc<Notify>,
+    events: Arc<Notify>,
     /// When the engine of this process last waited for work, which it does after each look for it.
     looked: Arc<Mutex<Option<Instant>>>,
     runs: broadcast::Sender<RunNumber>,
@@ -38,6 +39,7 @@ impl Default for Live {
     fn default() -> Self {
         Self {
             work: Arc::new(Notify::new()),
+            events: Arc::new(Notify::new()),
             looked: Arc::default(),
             runs: broadcast::channel(1_024).0,
             cancels: broadcast::channel(64).0,
@@ -56,6 +58,11 @@ impl Live {
     pub async fn work(&self) {
         *self.looked.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.work.notified().await;
+    }
+
+    /// As [`Live::work`], for who lets rules look at events.
+    pub async fn events(&self) {
+        self.events.notified().await;
     }
 
     /// How long ago the engine of this process last looked for work.
@@ -90,7 +97,10 @@ impl Live {
     pub fn heard(&self, wake: Wake) {
         // Nobody may be listening to a run, or working on it here.
         match wake {
-            Wake::Work => self.work.notify_one(),
+            Wake::Work => {
+                self.work.notify_one();
+                self.events.notify_one();
+            }
             Wake::Cancel(run) => drop(self.cancels.send(run)),
             Wake::Changed(run) => drop(self.runs.send(run)),
         }

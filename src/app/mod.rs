@@ -62,6 +62,7 @@ pub mod sources;
 mod standing;
 mod stored_log;
 mod takeover;
+mod taking;
 mod telling;
 pub mod tokens;
 pub mod wakes;

@@ -55,18 +55,6 @@ impl App {
         self.request_run_after(actor, request, None, source).await
     }
 
-    /// As [`App::request_run`], for a rule; what it notes of itself is stored in the same transaction, or neither is.
-    pub(super) async fn request_run_by_rule(
-        &self,
-        owner: &Actor,
-        request: RunRequest,
-        rule: Arc<Enforcing>,
-        source: &Source,
-    ) -> AppResult<RunView> {
-        let prepared = self.prepare(owner, &request).await?;
-        self.store_prepared(owner, prepared, request.dry_run, Way::Rule(rule), source).await
-    }
-
     /// As [`App::request_run`], after a request that ended without a run and whose thread goes on.
     ///
     /// # Errors
@@ -235,6 +223,7 @@ fn make_room(
     now: Timestamp,
 ) -> AppResult<Vec<Canceled>> {
     let (Some(limit), Some(key)) = (&prepared.job.job.concurrency, key) else { return Ok(Vec::new()) };
+    rows::hold_limit(c, key)?;
     let under_way = rows::under_way(c, key)?;
     if under_way.len() < usize::try_from(limit.limit).unwrap_or(usize::MAX) {
         return Ok(Vec::new());

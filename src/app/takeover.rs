@@ -16,20 +16,29 @@ use crate::domain::plan::Plan;
 use crate::domain::run::{RunEvent, WorkOutcome};
 use crate::store::runs::{self as rows, Lapse, RunRecord};
 
+/// Runs under way that are looked at together, those first whose server has been silent for longest.
+const LOOKED_AT: u32 = 200;
+
 impl App {
-    /// Takes a run over that is under way and whose server is gone: its lease has run out, or its process is known to be no
-    /// more, or it has not extended its lease for as long as one lasts, whatever time its clock wrote into it. Runs in `own` are this process's own.
+    /// Takes runs over that are under way and whose server is gone, no more than `wanted`: its lease has run out, or its
+    /// process is known to be no more, or it has not extended its lease for as long as one lasts, whatever time its clock
+    /// wrote into it. Runs in `own` are this process's own.
     ///
     /// # Errors
-    /// The database.
-    pub async fn next_orphan(
+    /// The database, where it kept every run from being taken.
+    pub async fn orphans(
         &self,
         only: Option<RunNumber>,
         own: &BTreeSet<RunNumber>,
-    ) -> AppResult<Option<Assignment>> {
-        let under_way = self.db.read(|c| rows::leased(c, 500)).await?;
+        wanted: usize,
+    ) -> AppResult<Vec<Assignment>> {
+        let under_way = self.db.read(|c| rows::leased(c, LOOKED_AT)).await?;
         let standing_still = self.watch_leases(&under_way);
+        let mut taken = Vec::new();
         for run in under_way.iter().filter(|r| only.is_none_or(|n| n == r.number) && !own.contains(&r.number)) {
+            if taken.len() >= wanted {
+                break;
+            }
             let expired = run.lease_until.is_none_or(|until| until < self.clock.now());
             let gone = run.lease_owner.clone().filter(|owner| (self.settings.is_gone)(owner));
             let still = run.lease_until.filter(|_| standing_still.contains(&run.number));
@@ -39,11 +48,17 @@ impl App {
                 (None, None) if expired => Lapse::None,
                 (None, None) => continue,
             };
-            if let Some(assignment) = self.take_over(run, lapse).await? {
-                return Ok(Some(assignment));
+            match self.take_over(run, lapse).await {
+                Ok(assignment) => taken.extend(assignment),
+                Err(error) if taken.is_empty() => return Err(error),
+                // What was taken is this server's to carry on with.
+                Err(error) => {
+                    tracing::error!(error.cause = %error, "a run could not be taken over; it is tried again");
+                    break;
+                }
             }
         }
-        Ok(None)
+        Ok(taken)
     }
 
     /// The runs whose lease nobody extended for as long as a lease lasts.

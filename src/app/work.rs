@@ -10,19 +10,17 @@ use super::error::{AppError, AppResult};
 use super::planning::key_is_usable;
 use super::record::act;
 use super::rules::ended::tell_rules;
-use super::standing::may_start;
 use super::telling::{tell_channels, tell_of};
 use crate::domain::access::{Permission, Principal};
 use crate::domain::digest::Digest;
 use crate::domain::ids::{KeyPath, NodeName, ProjectName, RunNumber, StepName, Ticket};
-use crate::domain::moment::Moment;
 use crate::domain::notice::{Audience, NoticeKind};
 use crate::domain::plan::{Origin, Plan, PlannedValue};
 use crate::domain::run::{RunEvent, State, StepState, WorkOutcome};
 use crate::domain::secret::SecretText;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::host_keys::HostKeyRecord;
-use crate::store::runs::{self as rows, Lapse, RunRecord, StepRecord};
+use crate::store::runs::{self as rows, RunRecord, StepRecord};
 use crate::store::{StoreError, blobs, secrets};
 
 /// How long a server has a run to itself without saying that it is alive.
@@ -69,106 +67,6 @@ pub struct StepReport {
 }
 
 impl App {
-    /// Takes the next queued run that may start, and moves it to `running`. A run whose plan no longer stands is voided
-    /// instead, and the next one is looked at.
-    ///
-    /// # Errors
-    /// The database.
-    pub async fn next_assignment(&self, only: Option<RunNumber>) -> AppResult<Option<Assignment>> {
-        loop {
-            let catalogue = self.catalogue().await?;
-            let waiting = self.db.read(|c| rows::queued(c, 200)).await?;
-            let mut taken = None;
-            for run in waiting.into_iter().filter(|r| only.is_none_or(|n| n == r.number)) {
-                if !self.has_room(&catalogue, &run).await? {
-                    continue;
-                }
-                taken = self.take(run.number).await?;
-                if taken.is_some() {
-                    break;
-                }
-            }
-            let Some(taken) = taken else { return Ok(None) };
-            match taken {
-                Taken::Start(assignment) => return Ok(Some(*assignment)),
-                Taken::Gone => continue,
-            }
-        }
-    }
-
-    /// Whether the job's limit leaves a place for this run.
-    async fn has_room(&self, catalogue: &super::catalogue::Catalogue, run: &RunRecord) -> AppResult<bool> {
-        let Some(key) = run.concurrency_key.clone() else { return Ok(true) };
-        let job = catalogue.projects.get(&run.project).and_then(|p| p.jobs.get(&run.job_path));
-        let Some(limit) = job.and_then(|j| j.job.concurrency.as_ref()) else { return Ok(true) };
-        let busy = self.db.read(move |c| rows::count_under_way(c, &key)).await?;
-        Ok(busy < i64::from(limit.limit))
-    }
-
-    async fn take(&self, number: RunNumber) -> AppResult<Option<Taken>> {
-        let now = self.clock.now();
-        let permit = self.own_permit(Permission::Run)?;
-        let catalogue = self.known();
-        let (recorder, owner) = (self.recorder(), self.settings.server.clone());
-        let taken = self
-            .db
-            .write(move |c| {
-                let Some(claimed) = rows::claim(c, &permit, number, &owner, Lapse::None, now, now + LEASE.to_delta())?
-                else {
-                    return Ok::<_, AppError>(None);
-                };
-                let run = claimed.run;
-                if run.state != State::Queued {
-                    return Ok(None);
-                }
-                let (text, digest) = rows::plan(c, number)?;
-                let keys = crate::store::host_keys::list(c, &run.project)?;
-                let read = Plan::read_verified(&text, &digest).map_err(|e| (RunEvent::Voided, e.to_string()));
-                let fits = read.and_then(|plan| {
-                    may_start(c, &catalogue, &run, &plan, &keys, now)?;
-                    Ok(plan)
-                });
-                let (event, reason) = match &fits {
-                    Ok(_) => (RunEvent::Started, String::new()),
-                    Err((event, why)) => (*event, format!("Not started: {why}. Ask again if it is still wanted.")),
-                };
-                move_run(c, &permit, &run, Some(claimed.fence), event, &reason, now)?;
-                let told = if fits.is_ok() { channels_of(&catalogue, &run, State::Running) } else { Vec::new() };
-                if !told.is_empty() {
-                    let words = format!("#{number} {} has started", run.job_path);
-                    tell_channels(c, &permit, &run, NoticeKind::General, told, &words, now)?;
-                }
-                let action = if fits.is_ok() { "run.started" } else { "run.voided" };
-                let detail = json!({ "digest": digest, "server": owner, "reason": reason });
-                let entry =
-                    act(&Principal::System, "engine", action, format!("run:{number}"), Some(&run.project), detail);
-                recorder.write(c, &entry)?;
-                Ok(Some(match fits {
-                    Ok(plan) => Taken::Start(Box::new(Assignment {
-                        number,
-                        plan,
-                        fence: claimed.fence,
-                        attempt: 1,
-                        done: Vec::new(),
-                        worked: std::time::Duration::ZERO,
-                    })),
-                    Err(_) => Taken::Gone,
-                }))
-            })
-            .await;
-        let taken = match taken {
-            Ok(taken) => taken,
-            // Somebody canceled it, or another server took it, at the same moment.
-            Err(AppError::Refused(_)) => None,
-            Err(fault) => return Err(fault),
-        };
-        if matches!(taken, Some(Taken::Start(_))) {
-            Moment::LeaseTaken.reached();
-        }
-        self.live.run_changed(number);
-        Ok(taken)
-    }
-
     /// Says that this server still works on the run, and for how long it did since it last said so; what it was asked to do
     /// meanwhile.
     ///
@@ -414,13 +312,8 @@ impl App {
     }
 }
 
-enum Taken {
-    Start(Box<Assignment>),
-    Gone,
-}
-
 /// The channels that the run's job, as it is now, has hear that it came to this state.
-fn channels_of(catalogue: &super::catalogue::Catalogue, run: &RunRecord, state: State) -> Vec<String> {
+pub(super) fn channels_of(catalogue: &super::catalogue::Catalogue, run: &RunRecord, state: State) -> Vec<String> {
     let job = catalogue.projects.get(&run.project).and_then(|p| p.jobs.get(&run.job_path));
     let Some(notify) = job.map(|j| &j.job.notify) else { return Vec::new() };
     match state {

@@ -9,6 +9,7 @@ mod backtests;
 mod carried;
 mod cell;
 mod enrichers;
+mod events;
 mod insist;
 mod keeper;
 mod notices;
@@ -27,7 +28,9 @@ use carried::Carried;
 
 use crate::app::App;
 use crate::app::error::AppResult;
+use crate::app::work::Assignment;
 use crate::domain::ids::RunNumber;
+use crate::domain::wake::Wake;
 use crate::enrich::Asker;
 use crate::exec::Executor;
 use crate::feed::Feed;
@@ -149,34 +152,53 @@ impl Engine {
         self
     }
 
-    /// Lets time pass and starts what may start, once. How much was done.
+    /// Lets time pass, lets rules look at events and starts what may start, once. How much was done.
     ///
     /// # Errors
     /// The database.
     pub async fn step(&self) -> AppResult<usize> {
         let mut done = self.app.pass_time().await?;
-        done += self.app.settle_events().await?;
         // A command that follows its own run leaves events to the server.
         if self.only.is_none() {
-            done += self.app.fire_timers().await?;
-            done += self.app.match_events().await?;
+            done += events::step(&self.app).await?;
         }
-        while self.under_way() < self.most {
-            let orphan = self.app.next_orphan(self.only, &self.carried.runs()).await?;
-            let next = match orphan {
-                Some(orphan) => Some(orphan),
-                None => self.app.next_assignment(self.only).await?,
-            };
-            let Some(assignment) = next else { break };
-            done += 1;
+        done += self.take_over().await?;
+        Ok(done + self.start().await?)
+    }
+
+    /// As [`Engine::step`], without the events, which have a loop of their own.
+    async fn pass(&self) -> AppResult<usize> {
+        Ok(self.app.pass_time().await? + self.take_over().await? + self.start().await?)
+    }
+
+    /// Goes on with runs whose server is gone. How many.
+    async fn take_over(&self) -> AppResult<usize> {
+        let free = self.most.saturating_sub(self.under_way());
+        let orphans =
+            if free > 0 { self.app.orphans(self.only, &self.carried.runs(), free).await? } else { Vec::new() };
+        Ok(self.carry(orphans))
+    }
+
+    /// Starts queued runs. How many.
+    async fn start(&self) -> AppResult<usize> {
+        let free = self.most.saturating_sub(self.under_way());
+        let queued = if free > 0 { self.app.assignments(self.only, free).await? } else { Vec::new() };
+        Ok(self.carry(queued))
+    }
+
+    fn carry(&self, assignments: Vec<Assignment>) -> usize {
+        let count = assignments.len();
+        for assignment in assignments {
             let (app, executors) = (Arc::clone(&self.app), self.executors.clone());
             let carrying = self.carried.begin(assignment.number);
             lock(&self.running).spawn(async move {
                 let _carrying = carrying;
-                assignment::carry_out(app, executors, assignment).await;
+                assignment::carry_out(Arc::clone(&app), executors, assignment).await;
+                // Its place is free once this is over; another run may be waiting for that.
+                app.live.heard(Wake::Work);
             });
         }
-        Ok(done)
+        count
     }
 
     /// Waits until everything that this engine started has ended.
@@ -212,33 +234,26 @@ impl Engine {
         if let Some(asker) = self.asker.clone() {
             beside.spawn(enrichers::keep(Arc::clone(&self.app), asker));
         }
+        if self.only.is_none() {
+            beside.spawn(events::keep(Arc::clone(&self.app), self.look));
+        }
+        let mut time = tokio::time::interval(self.look);
+        time.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heads = tokio::time::interval(Duration::from_secs(60));
         let mut old = tokio::time::interval(Duration::from_secs(3_600));
         loop {
-            if let Err(error) = self.step().await {
-                tracing::error!(error.cause = %error, "the engine could not look for work; it tries again");
-            }
             tokio::select! {
-                () = self.app.live.work() => {}
-                () = tokio::time::sleep(self.look) => {}
-                _ = heads.tick() => {
-                    if let Err(error) = self.app.sign_head().await {
-                        tracing::error!(error.cause = %error, "the end of the record could not be signed");
-                    }
-                }
-                _ = old.tick() => {
-                    if let Err(error) = self.app.prune().await {
-                        tracing::error!(error.cause = %error, "what is old could not be removed");
-                    }
-                }
+                // What is signalled comes often, what only time brings does not.
+                () = self.app.live.work() => or_again("runs could not be started", self.start().await),
+                _ = time.tick() => or_again("the engine could not look for work", self.pass().await),
+                _ = heads.tick() => or_again("the end of the record could not be signed", self.app.sign_head().await),
+                _ = old.tick() => or_again("what is old could not be removed", self.app.prune().await),
                 () = told_to_stop(&mut stop) => break,
             }
         }
         // What was under way is begun again by whoever looks next.
         beside.shutdown().await;
-        if let Err(error) = self.app.sign_head().await {
-            tracing::error!(error.cause = %error, "the end of the record could not be signed");
-        }
+        or_again("the end of the record could not be signed", self.app.sign_head().await);
     }
 
     /// How many runs this engine carries out now.
@@ -251,6 +266,13 @@ impl Engine {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The loops go on whatever fails.
+fn or_again<T>(what: &str, done: AppResult<T>) {
+    if let Err(error) = done {
+        tracing::error!(error.cause = %error, "{what}; it is tried again");
+    }
 }
 
 /// Waits until the loops are told to stop, or nobody is left who could tell them.

@@ -18,7 +18,8 @@
 # where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
 # output as it comes: most steps are over before anybody would want to see it, and need no process that looks for it.
 # After `exit` a line `kept` says that the server has all of it: then everything goes but `rc`, the mark that the ticket was
-# used, which stays for two days. One step in 256 removes older ones, and steps that no server has asked about for a month.
+# used, which stays for two days. One step in 256, but no more than one an hour, removes older ones, and steps that no server
+# has asked about for a month; `tidied` beside the run directories says when.
 #
 # `stop` says `ended` when the step was over, `gone` when it was stopped, `never` when it had not begun and now cannot
 # begin any more: in these nothing of it is left. `alive` when something is; `unsure` when the step may be there but not
@@ -110,9 +111,9 @@ elif [ "$((il_n % 8))" -eq 0 ]; then il_nap=${il_slow:-0.4};
 elif [ -n "$il_more" ]; then il_more=;
 else return 0; fi;
 { printf "" > "$il_seen"; } 2>/dev/null; il_copy; };
-il_tidy() { for il_c in 30 2; do
-find "$il_home" "${TMPDIR:-/tmp}"/.interlock-* -name rc -mtime "+$il_c" -print | while IFS= read -r il_v; do
-il_v=${il_v%/*}; if [ "$il_c" = 30 ] || ! [ -e "$il_v/out" ]; then rm -rf "$il_v"; fi; done; done; };
+il_tidy() { if [ -n "$(find "$il_home/tidied" -mmin -60 2>/dev/null)" ]; then return 0; fi; { printf "" > "$il_home/tidied"; } 2>/dev/null;
+find "$il_home" "${TMPDIR:-/tmp}"/.interlock-* -name rc -mtime +2 -print | while IFS= read -r il_v; do il_c=${il_v%/*};
+if ! [ -e "$il_c/out" ] || [ -n "$(find "$il_v" -mtime +30)" ]; then rm -rf "$il_c"; fi; done; };
 il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/dev/null;
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
 while read -r il_v; do if [ "$il_v" = kept ]; then printf "\n%s\n" "$il_fence" >> "$il_dir/rc"; case $il_id in 00*) il_tidy;; esac; cd "$il_dir"

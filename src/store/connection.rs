@@ -78,7 +78,7 @@ pub(super) fn connect(target: &Target, purpose: Purpose) -> Result<Conn, StoreEr
             let mut c = SqliteConnection::establish(text).map_err(|e| StoreError::Unavailable(e.to_string()))?;
             c.batch_execute(
                 "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
-                 PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+                 PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY;",
             )?;
             c.batch_execute(match purpose {
                 Purpose::Read => "PRAGMA query_only = ON;",

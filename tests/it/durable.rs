@@ -393,29 +393,46 @@ async fn the_node_keeps_the_time_when_nobody_else_is_there() {
 }
 
 #[tokio::test]
-async fn old_marks_are_tidied_away() {
+async fn old_marks_are_tidied_away_now_and_then() {
     let sshd = Sshd::start();
     let (executor, _dir) = executor(30);
     let target = sshd.target("ilk-fish");
     let base = Path::new("/home/ilk-fish/.interlock");
-    let make = |name: &str, file: &str, age: &str| {
+    let touch = |path: &Path, age: &str| {
+        assert!(Command::new("touch").args(["-d", age]).arg(path).status().unwrap().success());
+        assert!(Command::new("chown").args(["-R", "ilk-fish:"]).arg(base).status().unwrap().success());
+    };
+    let make = |name: &str, age: &str| {
         let folder = base.join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let touched = Command::new("touch").args(["-d", age]).arg(folder.join(file)).status().unwrap();
-        assert!(touched.success());
+        touch(&folder.join("rc"), age);
         folder
     };
-    let (old, recent) = (make("old", "rc", "4 days ago"), make("recent", "rc", "1 day ago"));
-    let (forgotten, waiting) = (make("forgotten", "rc", "40 days ago"), make("waiting", "rc", "4 days ago"));
-    std::fs::write(waiting.join("out"), "not asked for yet").unwrap();
-    assert!(Command::new("chown").args(["-R", "ilk-fish:"]).arg(base).status().unwrap().success());
-    let mut step = request("exit 0");
-    let ticket = format!("00{}", &step.ticket.as_str()[2..]);
-    step.ticket = interlock::domain::ids::Ticket::parse(&ticket).unwrap();
-    let (ended, _) = run(&executor, &target, &step, CancelSignal::never(), |_| {}).await;
-    assert_eq!(ended.outcome, StepOutcome::Exited(0));
-    ended.receipt.give().await;
-    assert!(!old.exists() && recent.exists() && !forgotten.exists() && waiting.exists());
+    let tidying_step = async || {
+        let mut step = request("exit 0");
+        let ticket = format!("00{}", &step.ticket.as_str()[2..]);
+        step.ticket = interlock::domain::ids::Ticket::parse(&ticket).unwrap();
+        let (ended, _) = run(&executor, &target, &step, CancelSignal::never(), |_| {}).await;
+        assert_eq!(ended.outcome, StepOutcome::Exited(0));
+        ended.receipt.give().await;
+    };
+    let (old, recent) = (make("old", "4 days ago"), make("recent", "1 day ago"));
+    let [forgotten, lost, waiting] = [("forgotten", "40 days ago"), ("lost", "40 days ago"), ("waiting", "4 days ago")]
+        .map(|(name, age)| make(name, age));
+    for folder in [&lost, &waiting] {
+        std::fs::write(folder.join("out"), "not asked for yet").unwrap();
+    }
+    touch(&base.join("tidied"), "2 hours ago");
+    tidying_step().await;
+    assert!(!old.exists() && recent.exists() && !forgotten.exists() && !lost.exists() && waiting.exists());
+
+    // Looking at all of them takes a node the longer the more there are.
+    let late = make("late", "4 days ago");
+    tidying_step().await;
+    assert!(late.exists(), "it was done a moment ago");
+    touch(&base.join("tidied"), "2 hours ago");
+    tidying_step().await;
+    assert!(!late.exists());
     for folder in [recent, waiting] {
         std::fs::remove_dir_all(folder).unwrap();
     }

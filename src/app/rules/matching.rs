@@ -1,38 +1,51 @@
 //! Holds stored events against rules, in the engine: each event is somebody's for a while, each rule acts on it once, and
 //! what a server leaves half done the next one takes up.
 
-use std::sync::{Arc, Mutex};
-
+use futures_util::StreamExt;
 use serde_json::Value;
 
-use super::enforcing::{Enforcing, Found, Stopped};
-use super::tell::Telling;
-use super::verdict::{summary, verdict_of};
+use super::turns::{Turn, Turns};
+use super::verdict::summary;
 use crate::app::App;
-use crate::app::catalogue::{ProjectState, StoredRule};
-use crate::app::error::{AppError, AppResult, RefusalKind};
+use crate::app::catalogue::{Catalogue, ProjectState, StoredRule};
+use crate::app::error::AppResult;
 use crate::app::hooks::read_body;
-use crate::app::planning::RunRequest;
-use crate::domain::access::{Actor, Permission, Principal, Via};
+use crate::domain::access::Permission;
 use crate::domain::event::Event;
-use crate::domain::guard::GuardResult;
-use crate::domain::ids::JobRef;
 use crate::domain::moment::Moment;
-use crate::domain::plan::Origin;
-use crate::domain::rule::Rule;
-use crate::domain::rule::judge::{Decision, Judgement, Proposal, judge, labelled, scope};
+use crate::domain::rule::judge::{labelled, scope};
 use crate::domain::time::Seconds;
-use crate::store::rules::enforcements::EnforcementRecord;
 use crate::store::rules::states::{self, TextOfRule};
-use crate::store::rules::verdicts::{self, Outcome, VerdictRecord};
+use crate::store::rules::verdicts;
 use crate::store::{StoreError, events};
 
 /// How long a server has an event to itself.
 const LEASE: Seconds = Seconds::new(30);
 /// Events that are taken at once.
 const PIECE: u32 = 50;
-/// How often a rule that is promoted or demoted meanwhile is looked at again.
-const TRIES: u32 = 5;
+/// How many of them are looked at at the same time.
+const AT_ONCE: usize = 16;
+
+/// An event that rules are about to look at.
+struct Waiting {
+    event: Event,
+    /// What rules look into.
+    scope: Value,
+    /// The rules that it may concern by their place, each with the event's place in the rule's line.
+    candidates: Vec<(usize, Turn)>,
+}
+
+impl Waiting {
+    fn new(event: Event, catalogue: &Catalogue, turns: &mut Turns) -> Self {
+        // What is no JSON cannot be looked into; a criterion on a field of it never matches.
+        let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or(Value::Null);
+        let scope = scope(payload);
+        let state = catalogue.projects.get(&event.project);
+        let places = state.map(|s| s.rule_index.candidates(&event.event_type, &scope)).unwrap_or_default();
+        let candidates = places.into_iter().map(|place| (place, turns.next((&event.project, place)))).collect();
+        Self { event, scope, candidates }
+    }
+}
 
 impl App {
     /// Lets rules look at the events that wait for them. How many events.
@@ -51,37 +64,44 @@ impl App {
         if !taken.is_empty() {
             Moment::EventTaken.reached();
         }
-        let mut done = 0;
-        for event in taken {
-            match Box::pin(self.match_one(&event, &claim)).await {
-                Ok(()) => done += 1,
-                // The event stays taken until the lease is over, and is looked at again then. Neither other events nor runs
-                // wait for it.
-                Err(error) => {
-                    tracing::warn!(event.id = %event.id, error.cause = %error, "rules could not look at an event");
-                }
-            }
-        }
-        Ok(done)
+        let catalogue = self.catalogue().await?;
+        let mut turns = Turns::default();
+        let waiting: Vec<Waiting> =
+            taken.into_iter().map(|event| Waiting::new(event, &catalogue, &mut turns)).collect();
+        let (catalogue, claim) = (catalogue.as_ref(), claim.as_str());
+        // Those before it in any rule's line are under way before an event is begun with, so no line stands still.
+        let looked_at = futures_util::stream::iter(waiting)
+            .map(|waiting| Box::pin(async move { self.match_one(waiting, catalogue, claim).await }))
+            .buffered(AT_ONCE);
+        Ok(looked_at.filter(|done| std::future::ready(*done)).count().await)
     }
 
-    async fn match_one(&self, event: &Event, claim: &str) -> AppResult<()> {
-        let catalogue = self.catalogue().await?;
+    /// Whether rules looked at the event.
+    async fn match_one(&self, waiting: Waiting, catalogue: &Catalogue, claim: &str) -> bool {
+        let id = waiting.event.id;
+        let done = self.try_match(waiting, catalogue, claim).await;
+        // The event stays taken until the lease is over, and is looked at again then. Neither other events nor runs wait
+        // for it.
+        if let Err(error) = &done {
+            tracing::warn!(event.id = %id, error.cause = %error, "rules could not look at an event");
+        }
+        done.is_ok()
+    }
+
+    async fn try_match(&self, waiting: Waiting, catalogue: &Catalogue, claim: &str) -> AppResult<()> {
+        let Waiting { event, scope, candidates } = waiting;
         let mut verdicts = Vec::new();
         if let Some(state) = catalogue.projects.get(&event.project) {
-            // What is no JSON cannot be looked into; a criterion on a field of it never matches.
-            let payload = read_body(event.payload.as_bytes()).map(|(data, _)| data).unwrap_or(Value::Null);
-            let scope = scope(payload);
-            let Some(labels) = self.label_here(state, event, &scope, claim).await? else { return Ok(()) };
-            for place in state.rule_index.candidates(&event.event_type, &scope) {
+            let Some(labels) = self.label_here(state, &event, &scope, claim).await? else { return Ok(()) };
+            for (place, turn) in candidates {
                 let Some(rule) = state.rules.get(place) else { continue };
                 let scope = labelled(&rule.rule, &scope, &labels);
-                verdicts.push(self.apply_rule(state, rule, event, &scope).await?);
+                verdicts.push(self.apply_rule(state, rule, &event, &scope, &turn).await?);
             }
         }
         Moment::EventUnmarked.reached();
         let permit = self.own_permit(Permission::Edit)?;
-        let (event, claim) = (event.clone(), claim.to_owned());
+        let claim = claim.to_owned();
         let write = move |c: &mut crate::store::Conn| {
             for verdict in &verdicts {
                 verdicts::insert_once(c, &permit, verdict)?;
@@ -97,171 +117,6 @@ impl App {
             Ok(()) | Err(StoreError::Conflict { .. } | StoreError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Holds one event against one rule, and acts where it is to act. The verdict, which is stored already where something
-    /// was done.
-    async fn apply_rule(
-        &self,
-        state: &ProjectState,
-        stored: &StoredRule,
-        event: &Event,
-        scope: &Value,
-    ) -> AppResult<VerdictRecord> {
-        let text = text_of(state, stored);
-        for _ in 0..TRIES {
-            let wanted = text.clone();
-            let live = self.db.read(move |c| live(c, &wanted)).await?;
-            let judgement = judge(&stored.rule, scope, event.depth, self.clock.now());
-            let verdict = verdict_of(&text, stored, event, live, &judgement, self.clock.now());
-            let Some(proposal) = judgement.proposal.clone() else { return Ok(verdict) };
-            Moment::EventJudged.reached();
-            let enforcing = Arc::new(self.enforcing(state, stored, &text, verdict, &judgement, &proposal)?);
-            let tried = if runs(&judgement, &proposal) {
-                self.ask_for_run(state, stored, event, &proposal, &enforcing).await
-            } else {
-                self.do_without_run(&enforcing, &judgement).await
-            };
-            let stopped = enforcing.found().stopped;
-            match (tried, stopped) {
-                (Ok(verdict), _) => return Ok(verdict),
-                (Err(_), Some(Stopped::Moved)) => {}
-                (Err(_), Some(Stopped::Done)) => return self.what_was_done(&enforcing).await,
-                (Err(_), Some(Stopped::Held(why))) => return self.hold_back(&enforcing, &why).await,
-                (Err(AppError::Refused(refusal)), None) if !refusal.kind.is_of_the_moment() => {
-                    return Ok(refused(&enforcing, &refusal.kind, &refusal.code, &refusal.message));
-                }
-                (Err(later), None) => return Err(later),
-            }
-        }
-        Err(AppError::fault(format!("the rule {} is promoted and demoted all the time", stored.rule.name)))
-    }
-
-    fn enforcing(
-        &self,
-        state: &ProjectState,
-        stored: &StoredRule,
-        text: &TextOfRule,
-        verdict: VerdictRecord,
-        judgement: &Judgement,
-        proposal: &Proposal,
-    ) -> AppResult<Enforcing> {
-        let notify_only = matches!(judgement.decision, Decision::NotifyOnly(_));
-        let new = EnforcementRecord {
-            id: uuid::Uuid::now_v7().to_string(),
-            event_id: verdict.event_id,
-            definition_id: stored.definition.clone(),
-            revision: stored.revision,
-            project: text.project.clone(),
-            rule: text.rule.clone(),
-            live: verdict.live,
-            action: if notify_only { "notify".to_owned() } else { proposal.action.clone() },
-            rate_key: proposal.keys.rate.clone(),
-            breaker_key: proposal.keys.breaker.clone(),
-            nodes: 0,
-            run: None,
-            created_at: verdict.created_at,
-            mark: None,
-            marked_by: None,
-            marked_at: None,
-        };
-        Ok(Enforcing {
-            permit: self.own_permit(Permission::Edit)?,
-            rule: Arc::clone(&stored.rule),
-            text: text.clone(),
-            new,
-            keys: proposal.keys.clone(),
-            verdict,
-            inventory: u32::try_from(state.nodes.len()).unwrap_or(u32::MAX),
-            only_signed: matches!(judgement.decision, Decision::ActIfSigned(_)),
-            found: Mutex::new(Found::default()),
-        })
-    }
-
-    /// Asks for the run as the rule's owner; in dry run only looks whether that would be granted.
-    async fn ask_for_run(
-        &self,
-        state: &ProjectState,
-        stored: &StoredRule,
-        event: &Event,
-        proposal: &Proposal,
-        enforcing: &Arc<Enforcing>,
-    ) -> AppResult<VerdictRecord> {
-        let job = state.action_job(&proposal.target, &stored.rule.pack).ok_or_else(AppError::not_found)?;
-        let owner = owner(&stored.rule);
-        let request = RunRequest {
-            project: event.project.clone(),
-            job: JobRef::parse(job.id.as_str())?,
-            values: proposal.values(),
-            reason: format!("Rule {} on event {}.", stored.rule.name, event.id),
-            nodes: None,
-            node_filter: None,
-            start_at: None,
-            origin: Origin::Rule { name: stored.rule.name.clone(), event: event.id },
-            dry_run: false,
-        };
-        if enforcing.new.live {
-            let run = self.request_run_by_rule(&owner, request, Arc::clone(enforcing), "engine").await?;
-            let detail = format!("Asked for run #{}.", run.number);
-            return Ok(enforcing.concluded(Outcome::Ran, &detail, Some(run.number)));
-        }
-        let prepared = self.prepare(&owner, &request).await?;
-        let signed = prepared.plan.policy.is_some();
-        let nodes: Vec<String> = prepared.plan.nodes.iter().map(|n| n.name.to_string()).collect();
-        let after = if signed { ", after a signature" } else { "" };
-        let detail = format!("Would ask for a run of {} on {}{after}.", job.job.path, nodes.join(", "));
-        self.store_without_run(enforcing, (nodes.len(), signed), Outcome::Would, detail, None).await
-    }
-
-    /// Tells people, or does nothing.
-    async fn do_without_run(&self, enforcing: &Arc<Enforcing>, judgement: &Judgement) -> AppResult<VerdictRecord> {
-        // As it is kept, without what is secret by its name.
-        let proposal = enforcing.verdict.proposal.as_ref();
-        let telling = match &judgement.decision {
-            Decision::NotifyOnly(why) => Some(Telling::of_doubt(&enforcing.rule, proposal, why)),
-            _ => proposal.and_then(Telling::of_action),
-        };
-        let live = enforcing.new.live;
-        let verb = if live { "Told" } else { "Would tell" };
-        let (outcome, detail) = match (&judgement.decision, &telling) {
-            (Decision::NotifyOnly(why), Some(telling)) => {
-                (Outcome::Notified, format!("{why} {verb} {}.", telling.whom()))
-            }
-            (_, Some(telling)) => (Outcome::Notified, format!("{verb} {}.", telling.whom())),
-            (_, None) => (Outcome::Nothing, "The rule's action is to do nothing.".to_owned()),
-        };
-        let outcome = if live { outcome } else { Outcome::Would };
-        self.store_without_run(enforcing, (0, false), outcome, detail, telling.filter(|_| live)).await
-    }
-
-    async fn store_without_run(
-        &self,
-        enforcing: &Arc<Enforcing>,
-        (nodes, signed): (usize, bool),
-        outcome: Outcome,
-        detail: String,
-        telling: Option<Telling>,
-    ) -> AppResult<VerdictRecord> {
-        let (enforcing, told) = (Arc::clone(enforcing), detail.clone());
-        let kept = Arc::clone(&enforcing);
-        let write = move |c: &mut crate::store::Conn| {
-            enforcing.begin(c, nodes, signed)?;
-            if let Some(telling) = &telling {
-                let new = &enforcing.new;
-                telling.write(c, &enforcing.permit, &enforcing.text, Some(new.event_id), None, new.created_at)?;
-            }
-            enforcing.conclude(c, outcome, &detail, None)
-        };
-        self.db.write::<_, AppError, _>(write).await?;
-        Ok(kept.concluded(outcome, &told, None))
-    }
-
-    /// The verdict that an earlier try, or another server, stored with what it did.
-    async fn what_was_done(&self, enforcing: &Enforcing) -> AppResult<VerdictRecord> {
-        let (event, new) = (enforcing.new.event_id, enforcing.new.clone());
-        let all = self.db.read(move |c| verdicts::of_event(c, event)).await?;
-        let same = |v: &VerdictRecord| v.definition_id == new.definition_id && v.revision == new.revision;
-        all.into_iter().find(same).ok_or_else(|| AppError::fault("an enforcement has no verdict"))
     }
 }
 
@@ -281,32 +136,4 @@ pub(super) fn text_of(state: &ProjectState, stored: &StoredRule) -> TextOfRule {
         rule: stored.rule.name.clone(),
         enrichers: state.asked_by(&stored.rule).map(|e| e.definition.clone()).collect(),
     }
-}
-
-/// The service account that a rule acts as.
-fn owner(rule: &Rule) -> Actor {
-    Actor {
-        principal: Principal::Service(rule.owner.clone()),
-        groups: std::collections::BTreeSet::new(),
-        via: Via::Engine,
-        administrator: false,
-    }
-}
-
-fn runs(judgement: &Judgement, proposal: &Proposal) -> bool {
-    proposal.action == "run" && !matches!(judgement.decision, Decision::NotifyOnly(_))
-}
-
-/// What is told of a refusal; what may not be seen is not told apart from what is not there.
-fn refused(enforcing: &Enforcing, kind: &RefusalKind, code: &str, message: &str) -> VerdictRecord {
-    if code == "environment" {
-        let mut verdict = enforcing.concluded(Outcome::Held, message, None);
-        verdict.guards.0.push(GuardResult::new("environment", false, message));
-        return verdict;
-    }
-    let message = match kind {
-        RefusalKind::NotFound => "The rule's job is not there, or its owner may not see it.",
-        _ => message,
-    };
-    enforcing.concluded(Outcome::Refused, message, None)
 }

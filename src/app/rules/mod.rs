@@ -1,5 +1,6 @@
 //! Rules as somebody sees them.
 
+mod applying;
 mod backtest;
 pub(super) mod ended;
 pub(super) mod enforcing;
@@ -7,6 +8,7 @@ mod matching;
 mod promote;
 mod tell;
 mod trip;
+mod turns;
 mod verdict;
 mod view;
 

@@ -131,30 +131,6 @@ fn walk(
     Ok(query.order(runs::number.desc()).limit(limit(wanted)).select(RunRecord::as_select()).load(c)?)
 }
 
-const UNDER_WAY: [State; 2] = [State::Running, State::Canceling];
-
-/// How many runs with this concurrency key are under way.
-///
-/// # Errors
-/// Those of the database.
-pub fn count_under_way(c: &mut Conn, key: &str) -> Result<i64, StoreError> {
-    let some =
-        runs::table.filter(runs::concurrency_key.eq(key)).filter(runs::state.eq_any(UNDER_WAY.map(State::as_str)));
-    Ok(some.count().get_result(c)?)
-}
-
-/// The runs with this concurrency key that are under way.
-///
-/// # Errors
-/// Those of the database.
-pub fn under_way(c: &mut Conn, key: &str) -> Result<Vec<RunRecord>, StoreError> {
-    Ok(runs::table
-        .filter(runs::concurrency_key.eq(key))
-        .filter(runs::state.eq_any(UNDER_WAY.map(State::as_str)))
-        .select(RunRecord::as_select())
-        .load(c)?)
-}
-
 /// How many runs are in each state that is not an end.
 ///
 /// # Errors

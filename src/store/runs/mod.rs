@@ -6,6 +6,7 @@
 mod change;
 mod create;
 mod lease;
+mod limit;
 mod list;
 mod steps;
 
@@ -27,7 +28,8 @@ use super::schema::{run_nodes, run_options, runs};
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
 pub use lease::{ClaimedRun, Lapse, claim, due, extend_lease, leased, queued, set_attempt};
-pub use list::{Filter, Outcome, count_open, count_under_way, last_success, list, prune, recent_outcomes, under_way};
+pub use limit::{count_under_way, hold_limit, under_way};
+pub use list::{Filter, Outcome, count_open, last_success, list, prune, recent_outcomes};
 pub use steps::{StepRecord, StepUpdate, put_step, steps};
 
 /// A run without its plan, which is read by [`plan`].
