@@ -12,6 +12,7 @@ use super::error::{AppError, AppResult};
 use super::planning::{Prepared, RunRequest, person};
 use super::record::Source;
 use super::rules::enforcing::Enforcing;
+use super::rules::turns::Turn;
 use super::runs::RunView;
 use super::telling::{tell, tell_of};
 use crate::domain::access::{Actor, Permission};
@@ -30,7 +31,6 @@ use crate::store::runs as rows;
 use crate::store::{Conn, approvals as requests, blobs, break_glass, events, users};
 
 /// How a run goes on once it is stored.
-#[derive(Debug, Clone)]
 pub(super) enum Way {
     /// It waits for signatures where it needs any.
     Usual {
@@ -42,8 +42,8 @@ pub(super) enum Way {
         /// By when.
         review_by: Timestamp,
     },
-    /// As usual, with what the rule that asks for it notes of itself.
-    Rule(Arc<Enforcing>),
+    /// As usual, with what the rule that asks for it notes of itself, and its place in the rule's line.
+    Rule(Arc<Enforcing>, Option<Turn>),
 }
 
 impl App {
@@ -106,18 +106,22 @@ impl App {
     ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
+        let (way, turn) = match way {
+            Way::Rule(enforcing, turn) => (Way::Rule(enforcing, None), turn),
+            other => (other, None),
+        };
         let replaces = match way {
             Way::Usual { replaces } => replaces,
-            Way::BreakGlass { .. } | Way::Rule(_) => None,
+            Way::BreakGlass { .. } | Way::Rule(..) => None,
         };
         let waits = !dry_run && !matches!(way, Way::BreakGlass { .. });
         let approval = prepared.sign_off.as_ref().filter(|_| waits).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));
         let own = self.own_permit(Permission::Cancel)?;
         let vault = self.vault.clone();
         self.db
-            .write(move |c| {
+            .write_in_line(turn, move |c| {
                 let plan = &prepared.plan;
-                if let Way::Rule(enforcing) = &way {
+                if let Way::Rule(enforcing, _) = &way {
                     enforcing.begin(c, plan.nodes.len(), plan.policy.is_some())?;
                 }
                 let key = concurrency_key(&prepared);
@@ -149,7 +153,7 @@ impl App {
                     },
                     now,
                 )?;
-                if let Way::Rule(enforcing) = &way {
+                if let Way::Rule(enforcing, _) = &way {
                     enforcing.ran(c, number)?;
                 }
                 if let (Some(id), Some(sign_off)) = (approval, &prepared.sign_off) {

@@ -107,9 +107,28 @@ impl Db {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        self.write_in_line((), work).await
+    }
+
+    /// As [`Db::write`], for who has a place in a line: it is let go of as soon as no write that is handed in later can
+    /// come before this one. On PostgreSQL that is when this one is committed.
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_in_line<P, T, E, F>(&self, place: P, work: F) -> Result<T, E>
+    where
+        P: Send,
+        F: Fn(&mut Conn) -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
         match &self.writer {
-            Some(writer) => writer.submit(Kind::Change, move |conn, _| work(conn)).await,
-            None => self.on_pool(move |conn| write_with_retries(conn, &work)).await,
+            Some(writer) => writer.submit(Kind::Change, place, move |conn, _| work(conn)).await,
+            None => {
+                let done = self.on_pool(move |conn| write_with_retries(conn, &work)).await;
+                drop(place);
+                done
+            }
         }
     }
 
@@ -138,7 +157,7 @@ impl Db {
             Some(mark) if at != Some(mark) => Ok(None),
             _ => work(conn).map(Some),
         };
-        writer.submit(Kind::Addition, add).await
+        writer.submit(Kind::Addition, (), add).await
     }
 
     /// Where a bell can be heard: PostgreSQL's address.

@@ -98,8 +98,9 @@ impl Writer {
         self.marks.now()
     }
 
-    /// Queues a closure and waits until it is committed or undone.
-    pub(super) async fn submit<T, E, F>(&self, kind: Kind, work: F) -> Result<T, E>
+    /// Queues a closure and waits until it is committed or undone. `place` is let go of once the closure is in the queue,
+    /// where none that is queued later can overtake it.
+    pub(super) async fn submit<T, E, F>(&self, kind: Kind, place: impl Send, work: F) -> Result<T, E>
     where
         F: Fn(&mut Conn, Option<Mark>) -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -109,6 +110,7 @@ impl Writer {
         let (caller, answer) = oneshot::channel();
         let job: Box<dyn Job> = Box::new(Work { kind, work, result: None, caller });
         self.queue.send(job).await.map_err(|_| gone())?;
+        drop(place);
         answer.await.unwrap_or_else(|_| Err(gone().into()))
     }
 }

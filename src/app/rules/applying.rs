@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::enforcing::{Enforcing, Found, Stopped};
 use super::matching::{live, text_of};
 use super::tell::Telling;
-use super::turns::Turn;
+use super::turns::{self, Turn};
 use super::verdict::verdict_of;
 use crate::app::App;
 use crate::app::catalogue::{ProjectState, StoredRule};
@@ -38,7 +38,7 @@ impl App {
         stored: &StoredRule,
         event: &Event,
         scope: &Value,
-        turn: &Turn,
+        turn: &mut Option<Turn>,
     ) -> AppResult<VerdictRecord> {
         let text = text_of(state, stored);
         for _ in 0..TRIES {
@@ -52,8 +52,7 @@ impl App {
             let tried = if runs(&judgement, &proposal) {
                 self.ask_for_run(state, stored, &proposal, &enforcing, turn).await
             } else {
-                turn.come().await;
-                self.do_without_run(&enforcing, &judgement).await
+                self.do_without_run(&enforcing, &judgement, turn).await
             };
             let stopped = enforcing.found().stopped;
             match (tried, stopped) {
@@ -118,7 +117,7 @@ impl App {
         stored: &StoredRule,
         proposal: &Proposal,
         enforcing: &Arc<Enforcing>,
-        turn: &Turn,
+        turn: &mut Option<Turn>,
     ) -> AppResult<VerdictRecord> {
         let event = enforcing.new.event_id;
         let job = state.action_job(&proposal.target, &stored.rule.pack).ok_or_else(AppError::not_found)?;
@@ -137,9 +136,9 @@ impl App {
         let prepared = self.prepare(&owner, &request).await?;
         // What was looked up needs no order; what is stored does, or the second of two events would act and the first be
         // held back for it.
-        turn.come().await;
+        let turn = turns::come(turn).await;
         if enforcing.new.live {
-            let way = Way::Rule(Arc::clone(enforcing));
+            let way = Way::Rule(Arc::clone(enforcing), turn);
             let run = self.store_prepared(&owner, prepared, false, way, "engine").await?;
             let detail = format!("Asked for run #{}.", run.number);
             return Ok(enforcing.concluded(Outcome::Ran, &detail, Some(run.number)));
@@ -148,11 +147,16 @@ impl App {
         let nodes: Vec<String> = prepared.plan.nodes.iter().map(|n| n.name.to_string()).collect();
         let after = if signed { ", after a signature" } else { "" };
         let detail = format!("Would ask for a run of {} on {}{after}.", job.job.path, nodes.join(", "));
-        self.store_without_run(enforcing, (nodes.len(), signed), Outcome::Would, detail, None).await
+        self.store_without_run(enforcing, (nodes.len(), signed), Outcome::Would, detail, None, turn).await
     }
 
     /// Tells people, or does nothing.
-    async fn do_without_run(&self, enforcing: &Arc<Enforcing>, judgement: &Judgement) -> AppResult<VerdictRecord> {
+    async fn do_without_run(
+        &self,
+        enforcing: &Arc<Enforcing>,
+        judgement: &Judgement,
+        turn: &mut Option<Turn>,
+    ) -> AppResult<VerdictRecord> {
         // As it is kept, without what is secret by its name.
         let proposal = enforcing.verdict.proposal.as_ref();
         let telling = match &judgement.decision {
@@ -169,7 +173,8 @@ impl App {
             (_, None) => (Outcome::Nothing, "The rule's action is to do nothing.".to_owned()),
         };
         let outcome = if live { outcome } else { Outcome::Would };
-        self.store_without_run(enforcing, (0, false), outcome, detail, telling.filter(|_| live)).await
+        let turn = turns::come(turn).await;
+        self.store_without_run(enforcing, (0, false), outcome, detail, telling.filter(|_| live), turn).await
     }
 
     async fn store_without_run(
@@ -179,6 +184,7 @@ impl App {
         outcome: Outcome,
         detail: String,
         telling: Option<Telling>,
+        turn: Option<Turn>,
     ) -> AppResult<VerdictRecord> {
         let (enforcing, told) = (Arc::clone(enforcing), detail.clone());
         let kept = Arc::clone(&enforcing);
@@ -190,7 +196,7 @@ impl App {
             }
             enforcing.conclude(c, outcome, &detail, None)
         };
-        self.db.write::<_, AppError, _>(write).await?;
+        self.db.write_in_line::<_, _, AppError, _>(turn, write).await?;
         Ok(kept.concluded(outcome, &told, None))
     }
 

@@ -94,9 +94,10 @@ impl App {
         if let Some(state) = catalogue.projects.get(&event.project) {
             let Some(labels) = self.label_here(state, &event, &scope, claim).await? else { return Ok(()) };
             for (place, turn) in candidates {
+                let mut turn = Some(turn);
                 let Some(rule) = state.rules.get(place) else { continue };
                 let scope = labelled(&rule.rule, &scope, &labels);
-                verdicts.push(self.apply_rule(state, rule, &event, &scope, &turn).await?);
+                verdicts.push(self.apply_rule(state, rule, &event, &scope, &mut turn).await?);
             }
         }
         Moment::EventUnmarked.reached();

@@ -8,7 +8,7 @@ mod matching;
 mod promote;
 mod tell;
 mod trip;
-mod turns;
+pub(super) mod turns;
 mod verdict;
 mod view;
 

@@ -19,7 +19,7 @@ pub(super) struct Turns {
 }
 
 /// An event's place in a rule's line. It is done with the rule when this is dropped.
-pub(super) struct Turn {
+pub(in crate::app) struct Turn {
     before: Done,
     /// Held, not used: those behind wait for its end.
     _mine: oneshot::Sender<()>,
@@ -45,9 +45,16 @@ impl Turns {
 
 impl Turn {
     /// Waits until those before it are done with the rule.
-    pub(super) async fn come(&self) {
+    async fn come(&self) {
         self.before.clone().await;
     }
+}
+
+/// The turn once it has come, for whoever writes to let go of. None where it was had before.
+pub(super) async fn come(turn: &mut Option<Turn>) -> Option<Turn> {
+    let turn = turn.take()?;
+    turn.come().await;
+    Some(turn)
 }
 
 #[cfg(test)]
