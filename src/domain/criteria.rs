@@ -8,8 +8,11 @@
 mod evaluate;
 mod operator;
 mod path;
+mod shared;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -63,7 +66,7 @@ pub struct CriteriaError {
 /// Conditions that must all hold. Without any, everything matches.
 #[derive(Debug, Clone, Default)]
 pub struct Criteria {
-    list: Vec<Criterion>,
+    list: Vec<Arc<Criterion>>,
 }
 
 #[derive(Debug, Clone)]
@@ -108,8 +111,8 @@ impl Criteria {
         let mut list = Vec::with_capacity(specs.len());
         let mut errors = Vec::new();
         for (index, spec) in specs.into_iter().enumerate() {
-            match compile_one(&spec) {
-                Ok((path, test)) => list.push(Criterion { spec, path, test }),
+            match shared::compiled(spec) {
+                Ok(criterion) => list.push(criterion),
                 Err(found) => errors.extend(found.into_iter().map(|e| CriteriaError { index, ..e })),
             }
         }
@@ -130,14 +133,14 @@ impl Criteria {
     /// Whether every condition holds, without the reasons; stops at the first that does not.
     #[must_use]
     pub fn holds(&self, scope: &Value, now: Timestamp) -> bool {
-        self.list.iter().all(|c| evaluate::test(&c.test, c.path.find(scope).filter(|v| !v.is_null()), now).0)
+        self.list.iter().all(|c| c.test(scope, now).1)
     }
 
     /// As [`Criteria::holds`], for those conditions only whose path is picked.
     #[must_use]
     pub fn hold_where(&self, picked: impl Fn(&str) -> bool, scope: &Value, now: Timestamp) -> bool {
         let mut picked = self.list.iter().filter(|c| picked(&c.spec.path));
-        picked.all(|c| evaluate::test(&c.test, c.path.find(scope).filter(|v| !v.is_null()), now).0)
+        picked.all(|c| c.test(scope, now).1)
     }
 
     /// Holds an event against every condition. `scope` is the map that paths start in; `now` is for the `timediff`
@@ -148,8 +151,7 @@ impl Criteria {
             .list
             .iter()
             .map(|c| {
-                let value = c.path.find(scope).filter(|v| !v.is_null());
-                let (matched, reason) = evaluate::test(&c.test, value, now);
+                let (value, matched, reason) = c.test(scope, now);
                 CriterionResult {
                     path: c.spec.path.clone(),
                     operator: c.spec.operator.clone(),
@@ -197,9 +199,18 @@ impl CriterionSpec {
     }
 }
 
-fn compile_one(spec: &CriterionSpec) -> Result<(Path, Test), Vec<CriteriaError>> {
-    match (Path::parse(&spec.path), Test::compile(spec)) {
-        (Ok(path), Ok(test)) => Ok((path, test)),
-        (path, test) => Err(path.err().into_iter().chain(test.err()).collect()),
+impl Criterion {
+    fn compile(spec: CriterionSpec) -> Result<Self, Vec<CriteriaError>> {
+        match (Path::parse(&spec.path), Test::compile(&spec)) {
+            (Ok(path), Ok(test)) => Ok(Self { spec, path, test }),
+            (path, test) => Err(path.err().into_iter().chain(test.err()).collect()),
+        }
+    }
+
+    /// What the event holds there, whether the condition holds, and why.
+    fn test<'v>(&self, scope: &'v Value, now: Timestamp) -> (Option<&'v Value>, bool, String) {
+        let value = self.path.find(scope).filter(|v| !v.is_null());
+        let (holds, reason) = evaluate::test(&self.test, value, now);
+        (value, holds, reason)
     }
 }
