@@ -8,7 +8,8 @@
 # The head: "NONCE step", or "NONCE stop TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out
 # as RS, nonce, words, newline; everything else on standard output and error is the job's.
 #
-# With `step`, once this has said `hello`, which may be long before there is a step to start, standard input goes on with
+# With `step`, once this has said `hello`, which may be long before there is a step to start (so what does not depend on the
+# step is done before), standard input goes on with
 # "TICKET FENCE GRACE OUT ERR AGE LIMIT" and the header: "WORDS FILES VARIABLES RAW", the interpreter's words, variable,
 # name and size of each file, VARIABLES times `NAME=value`, the script, and the word `end`; then RAW bytes of files, and of
 # the script where that line was empty.
@@ -118,6 +119,12 @@ il_over() { il_rc=; il_word=; { read -r il_rc il_word il_c < "$il_dir/rc"; } 2>/
 if [ -f "$il_dir/out" ]; then il_copy; fi; il_say end >&7; il_say exit "$il_rc" "$il_word";
 while read -r il_v; do if [ "$il_v" = kept ]; then printf "\n%s\n" "$il_fence" >> "$il_dir/rc"; case $il_id in 00*) il_tidy;; esac; cd "$il_dir"
 && exec rm -rf begin fence in out err script rc.new timed stopped enter scoped seen.* [0-9]*; fi; done; exit 0; };
+il_lead=; if command -v setsid >/dev/null 2>&1; then il_lead=setsid; else set -m; fi;
+il_v=; { { read -r il_v; read -r il_v il_mask; } < "/proc/$$/status"; } 2>/dev/null; if [ "$il_v" != Umask: ]; then il_mask=$(umask); fi;
+il_born "$$"; il_own=$il_t; il_scope=;
+if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
+if [ -w /run/systemd/system ]; then il_scope=--system;
+elif [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -n "${USER:-}" ] && [ -e "/var/lib/systemd/linger/$USER" ]; then il_scope=--user; fi; fi;
 il_say hello; il_say hello >&2;
 read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
@@ -125,8 +132,6 @@ set --; il_c=$((il_words + il_files * 3 + il_vars));
 while [ "$il_c" -gt 0 ]; do il_get; set -- "$@" "$il_v"; il_c=$((il_c - 1)); done;
 il_get; il_body=$il_v; il_get; if [ "$il_v" != end ]; then il_refuse incomplete; fi;
 exec 7>&2 2>/dev/null;
-il_lead=; if command -v setsid >/dev/null 2>&1; then il_lead=setsid; else set -m; fi;
-il_v=; { read -r il_v; read -r il_v il_mask; } < "/proc/$$/status"; if [ "$il_v" != Umask: ]; then il_mask=$(umask); fi;
 umask 077; il_new=1; il_mode=home;
 if mkdir "$il_dir"; then :;
 elif [ -d "$il_dir" ]; then il_new=;
@@ -182,12 +187,10 @@ il_script=$il_dir/script; il_full() { cd /; rm -rf "$il_dir"; il_refuse "$1"; };
 { printf "%s" "$il_body" > "$il_script" && printf "%60s" . > "$il_dir/rc.new" && printf "" > "$il_dir/out" && printf "" > "$il_dir/err"; } || il_full no_space;
 if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "$il_dir/in" || il_full no_space;
 if [ "$(( $(wc -c < "$il_dir/in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
-il_born "$$"; il_own=$il_t; set -C; il_v=; { echo "$$ $il_t $il_boot $il_fence end" > "$il_dir/begin"; } || il_v=1; set +C;
+set -C; il_v=; { echo "$$ $il_own $il_boot $il_fence end" > "$il_dir/begin"; } || il_v=1; set +C;
 if [ -n "$il_v" ]; then il_c=; read -r il_c il_v < "$il_dir/begin"; if [ "$il_c" = closed ]; then il_refuse never_started; else il_full no_space; fi; fi;
-il_scope=; il_plain=$il_lead;
-if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null 2>&1; then
-if [ -w /run/systemd/system ]; then il_scope=--system;
-elif [ -n "${XDG_RUNTIME_DIR:-}" ] && [ -n "${USER:-}" ] && [ -e "/var/lib/systemd/linger/$USER" ]; then il_scope=--user; fi;
+il_plain=$il_lead;
+if [ -n "$il_scope" ]; then
 case $il_dir in *" "*|*[*?]*) il_scope=;; esac;
 if [ -n "$il_scope" ]; then echo "set -f; printf x > $il_dir/scoped; exec $il_lead $""*" > "$il_dir/enter";
 il_lead="systemd-run $il_scope --scope --quiet --collect --unit=interlock-$il_id -- /bin/sh $il_dir/enter"; fi; fi;
