@@ -103,6 +103,7 @@ pub struct App {
     backtests: tokio::sync::Semaphore,
     chat: std::sync::OnceLock<chat::Chat>,
     learned: enrichment::Learned,
+    questions: enrichment::Together,
     seen: RwLock<Seen>,
     /// When the last look for changed definitions began, and whether it failed.
     looked: tokio::sync::Mutex<Option<(Instant, AppResult<()>)>>,
@@ -178,6 +179,7 @@ impl App {
             backtests: tokio::sync::Semaphore::new(1),
             chat: std::sync::OnceLock::new(),
             learned: enrichment::Learned::default(),
+            questions: enrichment::Together::default(),
             seen: RwLock::new(Seen { catalogue: Arc::new(Catalogue::empty()?), mark: None }),
             looked: tokio::sync::Mutex::new(None),
         };

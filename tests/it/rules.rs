@@ -20,6 +20,7 @@ on_both_databases! {
     a_rule_in_dry_run_says_what_it_would_have_done
     a_live_rule_asks_for_one_run_as_its_owner
     of_fifty_copies_at_once_one_is_acted_on
+    of_events_that_are_looked_at_together_the_first_one_acts
     an_event_that_a_server_left_half_done_is_done_once
     a_breaker_opens_once_and_lets_one_probe_through
 }
@@ -218,6 +219,22 @@ fn of_fifty_copies_at_once_one_is_acted_on(base: Base) {
     post(&test, &test.signed_in("ann"), &alert("same"));
     assert_eq!(runs(&test).len(), 2);
     drop(other);
+}
+
+fn of_events_that_are_looked_at_together_the_first_one_acts(base: Base) {
+    let test = with_rule(base, "guard: {dedupe: {key: '{{ trigger.fingerprint }}', window: 1h}}\n");
+    promote(&test, "r", &alert("first"));
+    let ann = test.signed_in("ann");
+    for burst in 0..4 {
+        let body = json!({"type": "prometheus.alert", "payload": alert(&format!("burst{burst}")), "project": "ops"});
+        let post = || ann.post("/api/v1/events", &body).expect(202).json()["event"].as_str().unwrap().to_owned();
+        let events: Vec<String> = (0..16).map(|_| post()).collect();
+        assert_eq!(test.wait(test.app.match_events()).unwrap(), 16);
+        let outcomes: Vec<Value> = events.iter().map(|event| verdict(&ann, event)["outcome"].clone()).collect();
+        let held = outcomes.iter().skip(1).all(|outcome| outcome == "held");
+        assert!(outcomes[0] == "ran" && held, "{outcomes:?}");
+        test.settle();
+    }
 }
 
 /// A server takes an event and dies; then one dies after the run was stored and before the event was done with.

@@ -6,6 +6,7 @@
 mod here;
 mod outside;
 mod taught;
+mod together;
 mod view;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use crate::store::enrichment::labels::LabelRecord;
 pub use crate::store::enrichment::taught::TaughtRecord;
 pub use outside::Labelling;
 pub use taught::{Learned, TeachView};
+pub use together::Together;
 pub use view::EnricherView;
 
 /// An enricher with what rows of it carry.

@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::together::Asking;
 use super::{Asked, next};
 use crate::app::App;
 use crate::app::error::{AppError, AppResult};
@@ -33,7 +34,17 @@ pub struct Labelling {
     scope: Value,
     known: Labels,
     /// Who is being asked.
-    asked: Option<(Asked, Digest)>,
+    asked: Option<Open>,
+}
+
+/// A question without an answer so far.
+#[derive(Debug)]
+struct Open {
+    asked: Asked,
+    /// What the answer is remembered under.
+    key: Digest,
+    /// Where others that ask the same wait for it.
+    asking: Option<Asking>,
 }
 
 impl App {
@@ -74,9 +85,9 @@ impl App {
                 return Ok(None);
             };
             match self.prepare_question(labelling, &asked).await? {
-                Next::Ask(question, key) => {
-                    labelling.asked = Some((asked, key));
-                    return Ok(Some(question));
+                Next::Ask(question, key, asking) => {
+                    labelling.asked = Some(Open { asked, key, asking });
+                    return Ok(Some(*question));
                 }
                 Next::Known(label) => {
                     if !self.settle_label(labelling, &asked, label, None).await? {
@@ -93,13 +104,17 @@ impl App {
     /// # Errors
     /// The database; the event is asked about again when its time with this server is over.
     pub async fn answered(&self, labelling: &mut Labelling, reply: Result<Vec<u8>, String>) -> AppResult<()> {
-        let Some((asked, key)) = labelling.asked.take() else { return Ok(()) };
+        let Some(Open { asked, key, asking }) = labelling.asked.take() else { return Ok(()) };
         let label = match reply {
             Ok(reply) => asked.enricher.read(&reply),
             Err(why) => Label::none(why),
         };
         let keep = terms(&asked.enricher).and_then(|terms| terms.cache).filter(|_| label.class.is_some());
+        let told = label.clone();
         self.settle_label(labelling, &asked, label, keep.map(|age| (key, age))).await?;
+        if let Some(mut asking) = asking {
+            *asking = Some(told);
+        }
         Ok(())
     }
 
@@ -116,6 +131,14 @@ impl App {
         };
         let asks = serde_json::json!({ "of": asked.at.definition, "as": asked.digest, "text": text });
         let key = Digest::of_json(&asks);
+        // Who wants an answer of its own for each event does not share one.
+        let asking = match terms.cache {
+            Some(_) => Some(self.questions.join(key).await),
+            None => None,
+        };
+        if let Some(label) = asking.as_ref().and_then(|told| Option::clone(told)) {
+            return Ok(Next::Known(label.again()));
+        }
         let now = self.clock.now();
         if terms.cache.is_some()
             && let Some(label) = self.db.read(move |c| answers::find(c, &key, now)).await?
@@ -148,7 +171,7 @@ impl App {
         };
         let question = asked.enricher.question(&text, secret).filter(|_| spent);
         Ok(match question {
-            Some(question) => Next::Ask(question, key),
+            Some(question) => Next::Ask(Box::new(question), key, asking),
             None => Next::Known(Label::none(terms.budget.spent())),
         })
     }
@@ -196,8 +219,8 @@ impl App {
 
 /// What is to be done about an enricher.
 enum Next {
-    /// Ask; the answer is remembered under this key.
-    Ask(Question, Digest),
+    /// Ask; the answer is remembered under this key, and others may wait for it.
+    Ask(Box<Question>, Digest, Option<Asking>),
     /// Nothing, as it is known.
     Known(Label),
     /// Nothing, as another server has the event.

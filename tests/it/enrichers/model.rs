@@ -18,6 +18,7 @@ on_both_databases! {
     whatever_is_no_answer_is_no_label
     what_a_dead_server_left_is_asked_once_more_and_labelled_once
     two_servers_share_one_budget
+    of_a_storm_of_equal_alerts_one_asks
 }
 
 const RIGHT: &str = r#"{"class": "disk-full", "confidence": 0.97, "reason": "It says that no space is left."}"#;
@@ -201,9 +202,10 @@ fn what_a_dead_server_left_is_asked_once_more_and_labelled_once(base: Base) {
     let id = super::post(&test, &ann, &alert("left behind"));
     let before = endpoint.asked().len();
     // A server takes the event, asks, hears the answer, and is gone before it stores it.
-    let mut gone = test.wait(test.app.labellings(8)).unwrap();
+    let other = beside(&test);
+    let mut gone = test.wait(other.labellings(8)).unwrap();
     assert_eq!(gone.len(), 1);
-    let question = test.wait(test.app.next_question(&mut gone[0])).unwrap();
+    let question = test.wait(other.next_question(&mut gone[0])).unwrap();
     assert!(question.is_some());
     assert_eq!(test.label(), 0, "it is that server's for a while");
     test.clock.advance(TimeDelta::minutes(2));
@@ -213,8 +215,8 @@ fn what_a_dead_server_left_is_asked_once_more_and_labelled_once(base: Base) {
     assert_eq!(verdict(&ann, &id, "r")["outcome"], "ran");
     // The first one was not gone, but slow: it learns that the event is no longer its own.
     let late = br#"{"choices": [{"message": {"content": "{\"class\": \"other\", \"confidence\": 1}"}}]}"#;
-    test.wait(test.app.answered(&mut gone[0], Ok(late.to_vec()))).unwrap();
-    assert!(test.wait(test.app.next_question(&mut gone[0])).unwrap().is_none());
+    test.wait(other.answered(&mut gone[0], Ok(late.to_vec()))).unwrap();
+    assert!(test.wait(other.next_question(&mut gone[0])).unwrap().is_none());
     test.settle();
     let seen = event(&ann, &id);
     assert_eq!(seen["labels"].as_array().unwrap().len(), 1);
@@ -235,6 +237,34 @@ fn ask(test: &TestApp, server: &App, labelling: &mut Labelling) -> usize {
         test.wait(server.answered(labelling, Err("It was not asked in this test.".to_owned()))).unwrap();
     }
     asked
+}
+
+fn of_a_storm_of_equal_alerts_one_asks(base: Base) {
+    let endpoint = Endpoint::start();
+    let test = live(base, &endpoint, "notify", "");
+    let ann = test.signed_in("ann");
+    let wire = br#"{"choices": [{"message": {"content": "{\"class\": \"other\", \"confidence\": 1}"}}]}"#;
+    let answers = [("all say so", Ok(wire.to_vec())), ("nobody answers", Err("It did not answer in time.".to_owned()))];
+    for (text, reply) in answers {
+        let ids: Vec<String> = (0..4).map(|_| super::post(&test, &ann, &alert(text))).collect();
+        let mut waiting = test.wait(test.app.labellings(8)).unwrap();
+        assert_eq!(waiting.len(), 4);
+        let asked = std::sync::atomic::AtomicUsize::new(0);
+        let each = waiting.iter_mut().map(async |labelling: &mut Labelling| {
+            while test.app.next_question(labelling).await.unwrap().is_some() {
+                asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                // The others come to their question while this one waits for its answer.
+                tokio::task::yield_now().await;
+                test.app.answered(labelling, reply.clone()).await.unwrap();
+            }
+        });
+        test.wait(futures_util::future::join_all(each));
+        assert_eq!(asked.into_inner(), 1, "{text}");
+        test.settle();
+        let labels: Vec<Value> = ids.iter().map(|id| event(&ann, id)["labels"][0].clone()).collect();
+        assert!(labels.iter().all(|l| l["class"].is_null() == reply.is_err()), "{labels:?}");
+        assert_eq!(labels.iter().filter(|l| l["remembered"] == true).count(), 3, "{labels:?}");
+    }
 }
 
 fn two_servers_share_one_budget(base: Base) {
