@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::App;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
+use super::choosing::nameable;
 use super::error::{AppError, AppResult, sentence};
-use super::planning::{fingerprints_of, nameable};
+use super::planning::fingerprints_of;
 use super::sign_off::{Asking, SignOff};
 use crate::domain::access::{Actor, Permission, Resource};
 use crate::domain::change_freeze::MetFreeze;

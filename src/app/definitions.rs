@@ -1,6 +1,8 @@
-//! Definitions: checking a folder, applying it with a plan first, saving a single one, and looking back.
+//! Definitions: checking a folder, applying it with a plan first, saving a single one.
 
 mod compare;
+mod keys;
+mod revisions;
 mod sides;
 
 use serde_json::json;
@@ -9,20 +11,17 @@ use super::App;
 use super::error::{AppError, AppResult};
 use super::record::Source;
 use crate::domain::access::{Actor, Permission, Permit, Resource};
-use crate::domain::digest::Digest;
-use crate::domain::enricher::EnricherKind;
-use crate::domain::ids::{JobPath, KeyPath, ProjectName};
-use crate::domain::option::{OptionKind, OptionSpec};
-use crate::domain::project::Channel;
+use crate::domain::ids::{JobPath, ProjectName};
 use crate::spec;
-use crate::store::definitions::{self as rows, DefinitionRecord, RevisionRecord};
+use crate::store::definitions::{self as rows, DefinitionRecord};
 use crate::store::{StoreError, projects};
 
-use compare::{Stored, Wanted, changes, checked, files_of, opened, refuse_mistakes, wanted_of, with_one};
+use compare::{Stored, Wanted, changes, checked, opened, refuse_mistakes, wanted_of, with_one};
 
 pub use crate::spec::Diagnostic;
 pub use crate::store::definitions::Kind;
 pub(super) use compare::{name_in, path_of};
+pub use revisions::RevisionView;
 pub use sides::{Line, Row, side_by_side};
 
 /// What would happen, or happened, to one definition.
@@ -64,23 +63,6 @@ impl ChangeAction {
             Self::Unchanged => "unchanged",
         }
     }
-}
-
-/// A revision as lists show it.
-#[derive(Debug, Clone)]
-pub struct RevisionView {
-    /// Its number.
-    pub revision: i64,
-    /// Its digest.
-    pub digest: Digest,
-    /// Who saved it.
-    pub author: String,
-    /// Why.
-    pub message: String,
-    /// When.
-    pub created_at: crate::domain::time::Timestamp,
-    /// The authored text.
-    pub source: String,
 }
 
 impl App {
@@ -304,120 +286,10 @@ impl App {
         let catalogue = self.reload().await?;
         self.void_what_no_longer_stands(&catalogue, project).await
     }
-
-    /// Only who may use a secret may write a job or a channel that uses it: running the job, or posting to the channel, then
-    /// releases it to nobody new.
-    fn may_use_keys(&self, actor: &Actor, project: &ProjectName, one: &Wanted) -> AppResult<()> {
-        for (what, path) in keys_used(project, one) {
-            let resource = Resource::Key { project: project.clone(), path: path.clone() };
-            if self.authorize(actor, Permission::UseSecret, &resource).is_err() {
-                let message = format!("The {what} uses the secret `{path}`, and you do not have `use_secret` on it.");
-                return Err(AppError::forbidden("forbidden_secret", message));
-            }
-        }
-        Ok(())
-    }
-
-    /// A definition and its newest revision.
-    ///
-    /// # Errors
-    /// Not found, also when it may not be seen.
-    pub async fn definition(
-        &self,
-        actor: &Actor,
-        project: &ProjectName,
-        kind: Kind,
-        name: &str,
-    ) -> AppResult<(DefinitionRecord, RevisionView)> {
-        self.catalogue().await?;
-        self.authorize(actor, Permission::View, &rows::resource(project, kind, name)?)?;
-        let (project, name) = (project.clone(), name.to_owned());
-        self.db
-            .read(move |c| {
-                let found = rows::find(c, &project, kind, &name)?.ok_or_else(AppError::not_found)?;
-                let revision = rows::revision(c, &found.id, found.revision)?;
-                Ok((found, revision.into()))
-            })
-            .await
-    }
-
-    /// The revisions of a definition, newest first.
-    ///
-    /// # Errors
-    /// Not found, also when it may not be seen.
-    pub async fn history(
-        &self,
-        actor: &Actor,
-        project: &ProjectName,
-        kind: Kind,
-        name: &str,
-    ) -> AppResult<Vec<RevisionView>> {
-        let (definition, _) = self.definition(actor, project, kind, name).await?;
-        let found = self.db.read(move |c| rows::history(c, &definition.id, None, 200)).await?;
-        Ok(found.into_iter().map(RevisionView::from).collect())
-    }
-
-    /// Every definition of a project as files, as they would be applied again.
-    ///
-    /// # Errors
-    /// Forbidden without `view` on the project.
-    pub async fn export(&self, actor: &Actor, project: &ProjectName) -> AppResult<Vec<(String, String)>> {
-        self.catalogue().await?;
-        self.authorize(actor, Permission::View, &Resource::Project { project: project.clone() })?;
-        let stored = self.stored(project).await?;
-        Ok(files_of(&stored)
-            .into_iter()
-            .map(|(path, bytes)| (path, String::from_utf8_lossy(&bytes).into_owned()))
-            .collect())
-    }
 }
 
 /// A warning about a whole file.
 fn warning(code: &'static str, file: String, message: String) -> Diagnostic {
     let severity = spec::Severity::Warning;
     Diagnostic { code, severity, file, line: 1, column: 1, end_line: 1, end_column: 1, message, hint: None }
-}
-
-impl From<RevisionRecord> for RevisionView {
-    fn from(r: RevisionRecord) -> Self {
-        Self {
-            revision: r.revision,
-            digest: r.digest,
-            author: r.author,
-            message: r.message,
-            created_at: r.created_at,
-            source: r.source,
-        }
-    }
-}
-
-/// The secrets that a definition uses, each with what uses it.
-fn keys_used(project: &ProjectName, one: &Wanted) -> Vec<(&'static str, KeyPath)> {
-    match one.kind {
-        Kind::Job => {
-            let options = spec::read_job(&one.source).map(|job| job.options).unwrap_or_default();
-            let stored = |option: &OptionSpec| match &option.kind {
-                OptionKind::Secret { storage: Some(path) } => Some(("job", path.clone())),
-                _ => None,
-            };
-            options.iter().filter_map(stored).collect()
-        }
-        Kind::Project => {
-            let channels = spec::read_project(project, &one.source).map(|p| p.channels).unwrap_or_default();
-            let key = |channel: Channel| match channel {
-                Channel::Chat { url: path, .. } | Channel::Webhook { secret: path, .. } => Some(("channel", path)),
-                Channel::Email { .. } => None,
-            };
-            channels.into_values().filter_map(key).collect()
-        }
-        Kind::Source => {
-            let source = spec::read_source(&one.source).ok();
-            source.iter().flat_map(|s| s.kind.secrets()).map(|path| ("source", path.clone())).collect()
-        }
-        Kind::Enricher => match spec::read_enricher(&one.source).map(|enricher| enricher.kind) {
-            Ok(EnricherKind::Model(model)) => model.key.into_iter().map(|path| ("enricher", path)).collect(),
-            Ok(_) | Err(_) => Vec::new(),
-        },
-        Kind::Nodes | Kind::Access | Kind::Webhook | Kind::Rule | Kind::Alias => Vec::new(),
-    }
 }

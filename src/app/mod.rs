@@ -15,6 +15,7 @@ pub mod break_glass;
 pub mod browse;
 pub mod catalogue;
 pub mod chat;
+mod choosing;
 pub mod clock;
 mod closing;
 mod deciding;

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::break_glass::still_broken;
 use super::catalogue::{Catalogue, ProjectState, StoredJob};
-use super::planning::{fingerprints_of, refused_nodes};
+use super::choosing::refused_nodes;
+use super::planning::fingerprints_of;
 use super::scope::reaches;
 use super::sign_off::{Asking, not_shut, texts_of};
 use super::signed::{same_lines, still_signed};

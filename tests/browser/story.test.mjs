@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { nothingIsWrong, open, until } from "./browser.mjs";
 
 const JOB = "/projects/ops/jobs/services/restart-service";
-const PAGES = ["/", "/jobs", JOB, "/runs", "/approvals", "/events", "/webhooks", "/rules", "/sources", "/enrichers", "/break-glass", "/nodes", "/keys", "/access", "/audit", "/settings"];
+const PAGES = ["/", "/jobs", JOB, "/runs", "/approvals", "/events", "/webhooks", "/rules", "/sources", "/enrichers", "/aliases", "/break-glass", "/nodes", "/keys", "/access", "/audit", "/settings"];
 
 let demo;
 let signedIn;

@@ -9,7 +9,7 @@ use crate::app::error::{AppError, AppResult};
 use crate::domain::access::{Actor, Permission, Resource};
 use crate::domain::alias::Alias;
 use crate::domain::chat::{Slash, with_reason};
-use crate::domain::ids::{JobRef, ProjectName};
+use crate::domain::ids::{JobPath, JobRef, ProjectName};
 use crate::domain::notice::message::one_line;
 
 /// Aliases that help shows at most.
@@ -24,6 +24,10 @@ pub struct AliasView {
     pub alias: Arc<Alias>,
     /// The revision's number.
     pub revision: i64,
+    /// The job that it asks for, where there is one that the viewer may see.
+    pub asks_for: Option<JobPath>,
+    /// Whether they may change it.
+    pub may_edit: bool,
 }
 
 /// What somebody's words ask for.
@@ -45,9 +49,16 @@ impl App {
         for (project, state) in &catalogue.projects {
             for StoredAlias { revision, alias } in state.aliases.values() {
                 let resource = Resource::Alias { project: project.clone(), name: alias.name.clone() };
-                if self.authorize(actor, Permission::View, &resource).is_ok() {
-                    out.push(AliasView { project: project.clone(), alias: Arc::clone(alias), revision: *revision });
+                if self.authorize(actor, Permission::View, &resource).is_err() {
+                    continue;
                 }
+                out.push(AliasView {
+                    project: project.clone(),
+                    alias: Arc::clone(alias),
+                    revision: *revision,
+                    asks_for: self.job_of_alias(actor, state, alias).map(|job| job.job.path.clone()),
+                    may_edit: self.authorize(actor, Permission::Edit, &resource).is_ok(),
+                });
             }
         }
         Ok(out)
@@ -83,7 +94,7 @@ impl App {
         let mut lines = Vec::new();
         for state in speaker.places.iter().filter_map(|p| catalogue.projects.get(p)) {
             for alias in state.aliases.values().map(|s| &s.alias).filter(|a| a.enabled) {
-                if self.job_of_alias(speaker, state, alias).is_some() {
+                if self.job_of_alias(&speaker.actor, state, alias).is_some() {
                     let what = one_line(&alias.description, 100);
                     let what = if what.is_empty() { what } else { format!(": {what}") };
                     lines.extend(
@@ -106,7 +117,7 @@ impl App {
         for (project, state) in catalogue.projects.iter().filter(|(name, _)| speaker.counts_in(name)) {
             for alias in state.aliases.values().map(|s| &s.alias).filter(|a| a.enabled) {
                 let Some(options) = alias.understand(text) else { continue };
-                let Some(job) = self.job_of_alias(speaker, state, alias) else { continue };
+                let Some(job) = self.job_of_alias(&speaker.actor, state, alias) else { continue };
                 out.push(Meant {
                     alias: Arc::clone(alias),
                     job: job.job.path.to_string(),
@@ -119,10 +130,10 @@ impl App {
     }
 
     /// The job of an alias, where one may see it.
-    fn job_of_alias<'s>(&self, speaker: &Speaker, state: &'s ProjectState, alias: &Alias) -> Option<&'s StoredJob> {
+    fn job_of_alias<'s>(&self, actor: &Actor, state: &'s ProjectState, alias: &Alias) -> Option<&'s StoredJob> {
         let names = alias.job_names(&state.project.name);
         let job = names.iter().filter_map(|name| JobRef::parse(name).ok()).find_map(|name| state.job(&name))?;
         let resource = state.job_resource(job, &state.matched(&job.job));
-        self.authorize(&speaker.actor, Permission::View, &resource).ok().map(|_| job)
+        self.authorize(actor, Permission::View, &resource).ok().map(|_| job)
     }
 }

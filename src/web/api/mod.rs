@@ -15,6 +15,7 @@ mod operations;
 pub mod people;
 pub mod rules;
 pub mod runs;
+mod schemas;
 pub mod session;
 pub mod sources;
 pub mod wire;

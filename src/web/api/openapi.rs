@@ -7,7 +7,8 @@ use crate::web::call::Call;
 use crate::web::error::Answer;
 use crate::web::routes::{Guard, Route, table};
 
-use super::operations::{self, Body, Operation, reference};
+use super::operations::{self, Body, Operation};
+use super::schemas::{self, reference};
 
 /// `GET /api/v1/openapi.json`.
 pub async fn document(_: Call) -> Answer {
@@ -52,7 +53,7 @@ fn build() -> Value {
                 "bearer": { "type": "http", "scheme": "bearer" },
                 "session": { "type": "apiKey", "in": "cookie", "name": "interlock-session" },
             },
-            "schemas": operations::schemas(),
+            "schemas": schemas::all(),
         },
     })
 }

@@ -215,8 +215,7 @@ pub fn after(project: &ProjectName, kind: Kind, name: &str) -> String {
         Kind::Webhook => format!("/webhooks/{project}/{encoded}"),
         Kind::Rule => format!("/rules/{project}/{encoded}"),
         Kind::Source => "/sources".to_owned(),
-        // They are words for jobs.
-        Kind::Alias => "/jobs".to_owned(),
+        Kind::Alias => "/aliases".to_owned(),
         Kind::Enricher => "/enrichers".to_owned(),
         Kind::Access => "/access".to_owned(),
         _ => format!("/projects/{project}/history/{}/{encoded}", kind.as_str()),

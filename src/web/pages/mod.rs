@@ -1,6 +1,7 @@
 //! The pages: a struct beside its handler, ready values only.
 
 pub mod access;
+pub mod aliases;
 pub mod approval;
 mod approval_thread;
 pub mod approvals;
@@ -97,6 +98,7 @@ pub const ROUTES: &[Route] = &[
     page("GET", "/sources", Guard::SignedIn, to!(sources::list)),
     page("POST", "/sources/{project}/{name}/enabled", Guard::Needs(Permission::Edit, On::Source), to!(sources::switch)),
     page("GET", "/enrichers", Guard::SignedIn, to!(enrichers::list)),
+    page("GET", "/aliases", Guard::SignedIn, to!(aliases::list)),
     page("GET", "/rules", Guard::SignedIn, to!(rules::list)),
     page("GET", "/rules/{project}/{name}", Guard::Needs(Permission::View, On::Rule), to!(rules::one)),
     page(

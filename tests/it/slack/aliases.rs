@@ -67,6 +67,12 @@ fn words_of_a_project_start_a_run_with_values_that_stay_values(base: Base) {
     let listed = test.signed_in("alice").get("/api/v1/aliases").expect(200).json();
     assert_eq!(listed["items"][0]["formats"], json!(["restart {{service}} on {{note}}"]));
     assert_eq!(test.signed_in("will").get("/api/v1/aliases").expect(200).json()["items"], json!([]));
+    let page = test.signed_in("alice").get("/aliases").expect(200).text();
+    assert!(
+        page.contains("restart {{service}} on {{note}}") && page.contains("/projects/ops/jobs/web/restart"),
+        "{page}"
+    );
+    assert!(test.signed_in("will").get("/aliases").expect(200).text().contains("There is no alias that you may see."));
     let out = test.wait(test.app.export(&operator(), &project_name("ops"))).unwrap();
     let file = out.iter().find(|(name, _)| name == "aliases/restart_service.yaml").unwrap();
     assert_eq!(file.1.trim(), ALIAS.trim());
