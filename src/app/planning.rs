@@ -16,7 +16,7 @@ use crate::domain::digest::Digest;
 use crate::domain::ids::{JobRef, KeyPath, OptionName, ProjectName};
 use crate::domain::node::Node;
 use crate::domain::option::{
-    CheckContext, Checked, CheckedValues, FieldError, OptionKind, RawValue, RawValues, validate,
+    CheckContext, Checked, CheckedValues, FieldError, OptionKind, OptionSpec, RawValue, RawValues, validate,
 };
 use crate::domain::plan::freeze::{Ingredients, freeze};
 use crate::domain::plan::{Origin, Plan, PlannedJob, PlannedPolicy, PlannedValue};
@@ -241,10 +241,7 @@ pub(crate) fn check_values(
 /// The values as given; a job that asks for its own `reason` gets the request's where none is given for it.
 fn with_reason(job: &StoredJob, request: &RunRequest) -> RawValues {
     let mut values = request.values.clone();
-    let asked =
-        job.job.options.iter().any(|o| {
-            o.name.as_str() == "reason" && matches!(o.kind, OptionKind::String { .. } | OptionKind::Text { .. })
-        });
+    let asked = job.job.options.iter().any(OptionSpec::is_reason);
     let reason = request.reason.trim();
     if asked && !reason.is_empty() {
         values.entry("reason".to_owned()).or_insert_with(|| RawValue::Text(reason.to_owned()));

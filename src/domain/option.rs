@@ -42,6 +42,14 @@ pub struct OptionSpec {
     pub hidden: bool,
 }
 
+impl OptionSpec {
+    /// Whether the reason that a run is asked for with is its value where none is given.
+    #[must_use]
+    pub fn is_reason(&self) -> bool {
+        self.name.as_str() == "reason" && matches!(self.kind, OptionKind::String { .. } | OptionKind::Text { .. })
+    }
+}
+
 /// The type of an option.
 #[derive(Debug, Clone, PartialEq)]
 pub enum OptionKind {

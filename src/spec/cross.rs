@@ -184,7 +184,9 @@ fn runs_job(
         let hint = suggest(near, paths.iter().map(String::as_str));
         return Some((Severity::Error, "unknown_job", format!("there is no job `{name}` for {who} to run"), hint));
     };
-    let lacks = |o: &&OptionSpec| o.required && o.default.is_none() && !given.iter().any(|g| g == o.name.as_str());
+    // Rules and people in a chat give a reason for the run as a whole.
+    let given = |o: &OptionSpec| o.is_reason() || given.iter().any(|g| g == o.name.as_str());
+    let lacks = |o: &&OptionSpec| o.required && o.default.is_none() && !given(o);
     let missing = job.options.iter().find(lacks)?;
     let message = format!("the job `{}` needs the option `{}`", job.path, missing.name);
     Some((Severity::Error, "missing_option", message, Some(how_to_give(missing.name.as_str()))))

@@ -18,6 +18,7 @@ example![
     "rules/disk-almost-full.yaml",
     "rules/morning-report.yaml",
     "sources/working-mornings.yaml",
+    "aliases/restart.yaml",
 ];
 
 /// What PagerDuty sends when an incident is triggered, shortened.

@@ -79,6 +79,20 @@ fn words_of_a_project_start_a_run_with_values_that_stay_values(base: Base) {
 }
 
 #[test]
+fn a_required_reason_stands_behind_the_words() {
+    let job = "name: told\ngroup: web\noptions: [{name: reason, type: text, required: true}]\nnodes: {filter: '.*'}\nsteps: [{name: a, run: 'true'}]\n";
+    let alias = "name: restart_told\naction_ref: web/told\nformats: ['say it']\n";
+    let test = world(Base::Sqlite, &[("jobs/told.yaml", job), ("aliases/told.yaml", alias)]);
+    let told = typed(&test, "UALICE", "say it");
+    assert!(told.contains("• reason: a value is needed here"), "{told}");
+    assert_eq!(runs(&test), 0);
+    let told = typed(&test, "UALICE", "say it reason \"the disk is full\"");
+    assert!(told.starts_with("Run #1 of web/told"), "{told}");
+    assert!(format!("{:?}", test.run(RunNumber::new(1)).plan.options).contains("the disk is full"));
+    test.settle();
+}
+
+#[test]
 fn words_that_mean_two_things_start_nothing_and_name_both() {
     let other = "name: restart_too\naction_ref: web/restart\nformats: ['restart {{service}} on {{note}}']\n";
     let test = world(Base::Sqlite, &[("aliases/too.yaml", other)]);
