@@ -6,6 +6,7 @@
 mod archive;
 mod assignment;
 mod backtests;
+mod beside;
 mod carried;
 mod cell;
 mod enrichers;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use beside::Beside;
 use carried::Carried;
 
 use crate::app::App;
@@ -220,23 +222,7 @@ impl Engine {
 
     /// Runs the loops until told to stop. What is under way then is the caller's to wait for or to let go of.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut beside = JoinSet::new();
-        if self.app.archive().is_some() {
-            beside.spawn(archive::keep(Arc::clone(&self.app)));
-        }
-        if let Some(courier) = self.courier.clone() {
-            beside.spawn(notices::keep(Arc::clone(&self.app), courier));
-        }
-        if let Some(feed) = self.feed.clone() {
-            beside.spawn(sources::keep(Arc::clone(&self.app), feed));
-        }
-        beside.spawn(backtests::keep(Arc::clone(&self.app)));
-        if let Some(asker) = self.asker.clone() {
-            beside.spawn(enrichers::keep(Arc::clone(&self.app), asker));
-        }
-        if self.only.is_none() {
-            beside.spawn(events::keep(Arc::clone(&self.app), self.look));
-        }
+        let beside = self.loops();
         let mut time = tokio::time::interval(self.look);
         time.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut heads = tokio::time::interval(Duration::from_secs(60));
@@ -254,6 +240,34 @@ impl Engine {
         // What was under way is begun again by whoever looks next.
         beside.shutdown().await;
         or_again("the end of the record could not be signed", self.app.sign_head().await);
+    }
+
+    /// Begins all loops but that of the runs.
+    fn loops(&self) -> Beside {
+        let mut beside = Beside::default();
+        let (app, look) = (Arc::clone(&self.app), self.look);
+        if self.app.archive().is_some() {
+            let app = Arc::clone(&app);
+            beside.keep("moves logs", move || archive::keep(Arc::clone(&app)));
+        }
+        if let Some(courier) = self.courier.clone() {
+            let app = Arc::clone(&app);
+            beside.keep("tells people", move || notices::keep(Arc::clone(&app), courier.clone()));
+        }
+        if let Some(feed) = self.feed.clone() {
+            let app = Arc::clone(&app);
+            beside.keep("watches sources", move || sources::keep(Arc::clone(&app), feed.clone()));
+        }
+        if let Some(asker) = self.asker.clone() {
+            let app = Arc::clone(&app);
+            beside.keep("asks for labels", move || enrichers::keep(Arc::clone(&app), asker.clone()));
+        }
+        let own = Arc::clone(&app);
+        beside.keep("looks after backtests", move || backtests::keep(Arc::clone(&own)));
+        if self.only.is_none() {
+            beside.keep("looks at events", move || events::keep(Arc::clone(&app), look));
+        }
+        beside
     }
 
     /// How many runs this engine carries out now.
