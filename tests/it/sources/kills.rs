@@ -1,6 +1,7 @@
 //! The server is killed between what a source watches and its events: nothing is lost, and nothing makes a second event.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use interlock::domain::moment::Moment;
 use serde_json::Value;
 
 use super::polls::Elsewhere;
-use super::{ACCESS, events, payloads};
+use super::{ACCESS, whole};
 use crate::client::Client;
 use crate::clocks::own_clock;
 use crate::nats::NatsServer;
@@ -47,22 +48,45 @@ fn client(server: &Server, token: &str) -> Client {
     Client::new(&server.address).with("authorization", &format!("Bearer {token}"))
 }
 
-#[track_caller]
-fn until_there(client: &Client, source: &str, count: usize, what: &str) {
-    let began = Instant::now();
-    loop {
-        let there = events(client, source).len();
-        if there >= count {
-            return;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what}: {there} of {count} events");
-    }
-}
+/// The payloads of a source's events by their ids, as far as they were looked at: each round looks at what is new only.
+#[derive(Default)]
+struct Seen(BTreeMap<String, Value>);
 
-fn numbers(client: &Client, source: &str, of: impl Fn(&Value) -> u64) -> Vec<u64> {
-    let mut all: Vec<u64> = payloads(client, source).iter().map(of).collect();
-    all.sort_unstable();
-    all
+impl Seen {
+    /// Looks until there are so many.
+    #[track_caller]
+    fn until_there(&mut self, client: &Client, count: usize, what: &str) {
+        let began = Instant::now();
+        while self.look(client) < count {
+            assert!(began.elapsed() < PATIENCE, "{what}: {} of {count} events", self.0.len());
+        }
+    }
+
+    /// Takes note of the newest events down to one that is known; how many are known then.
+    fn look(&mut self, client: &Client) -> usize {
+        let mut cursor = String::new();
+        loop {
+            let page = client.get(&format!("/api/v1/events?source=source:s&limit=50{cursor}")).expect(200).json();
+            let mut met = false;
+            for event in page["items"].as_array().unwrap() {
+                let id = event["id"].as_str().unwrap().to_owned();
+                match self.0.entry(id) {
+                    Entry::Occupied(_) => met = true,
+                    Entry::Vacant(new) => drop(new.insert(whole(client, event)["payload"].clone())),
+                }
+            }
+            match page["next"].as_str() {
+                Some(next) if !met => cursor = format!("&cursor={next}"),
+                _ => return self.0.len(),
+            }
+        }
+    }
+
+    fn numbers(&self, of: impl Fn(&Value) -> u64) -> Vec<u64> {
+        let mut all: Vec<u64> = self.0.values().map(of).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 const MOMENTS: [Moment; 3] = [Moment::SourceFetched, Moment::SourceUncommitted, Moment::SourceStored];
@@ -78,7 +102,7 @@ fn no_message_of_a_queue_is_lost_or_doubled() {
     publisher.consumer("ALERTS", config);
     let source = format!("name: s\ntype: nats\nurl: {}\nstream: ALERTS\nconsumer: mine\n", nats.url());
     let (install, token) = installed(&source);
-    let mut expected = 0;
+    let (mut expected, mut seen) = (0, Seen::default());
     for moment in MOMENTS {
         for round in 0..rounds(50) {
             let what = format!("{} round {round}", moment.as_str());
@@ -90,9 +114,10 @@ fn no_message_of_a_queue_is_lost_or_doubled() {
             assert_eq!(dying.ended().signal(), Some(9), "{what}");
             let server = serve(&install, 0, None);
             let client = client(&server, &token);
-            until_there(&client, "s", usize::try_from(expected).unwrap(), &what);
+            seen.until_there(&client, usize::try_from(expected).unwrap(), &what);
             publisher.until_acknowledged("ALERTS");
-            let found = numbers(&client, "s", |p| p["data"]["n"].as_u64().unwrap());
+            seen.look(&client);
+            let found = seen.numbers(|p| p["data"]["n"].as_u64().unwrap());
             assert_eq!(found, (0..expected).collect::<Vec<_>>(), "{what}");
         }
     }
@@ -104,7 +129,7 @@ fn no_item_of_a_poll_is_lost_or_doubled() {
     elsewhere.lists(&[]);
     let source = elsewhere.source("first: events\n").replace("name: p", "name: s").replace("every: 1m", "every: 1s");
     let (install, token) = installed(&source);
-    let (mut expected, mut ahead) = (0, 0);
+    let (mut expected, mut ahead, mut seen) = (0, 0, Seen::default());
     for moment in MOMENTS {
         for round in 0..rounds(50) {
             let what = format!("{} round {round}", moment.as_str());
@@ -116,8 +141,8 @@ fn no_item_of_a_poll_is_lost_or_doubled() {
             let server = serve(&install, ahead + 1, None);
             ahead += 2;
             let client = client(&server, &token);
-            until_there(&client, "s", usize::try_from(expected).unwrap(), &what);
-            let found = numbers(&client, "s", |p| p["id"].as_u64().unwrap());
+            seen.until_there(&client, usize::try_from(expected).unwrap(), &what);
+            let found = seen.numbers(|p| p["id"].as_u64().unwrap());
             assert_eq!(found, (0..u64::from(expected)).collect::<Vec<_>>(), "{what}");
         }
     }
@@ -134,8 +159,7 @@ fn no_moment_of_a_timer_is_lost_or_doubled() {
         assert!(began.elapsed() < PATIENCE);
     }
     drop(server);
-    let mut ahead = 0;
-    let mut fired = 0;
+    let (mut ahead, mut fired, mut seen) = (0, 0, Seen::default());
     for moment in [Moment::TimerUncommitted, Moment::TimerFired] {
         for round in 0..rounds(50) {
             let what = format!("{} round {round}", moment.as_str());
@@ -145,12 +169,12 @@ fn no_moment_of_a_timer_is_lost_or_doubled() {
             let server = serve(&install, ahead, None);
             let client = client(&server, &token);
             fired += 3;
-            until_there(&client, "s", fired, &what);
+            seen.until_there(&client, fired, &what);
             let at = |p: &Value| {
                 let text = p["scheduled_at"].as_str().unwrap();
                 u64::try_from(chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp()).unwrap()
             };
-            let all = numbers(&client, "s", at);
+            let all = seen.numbers(at);
             let steps: BTreeSet<u64> = all.windows(2).map(|pair| pair[1] - pair[0]).collect();
             assert!(steps.iter().all(|step| *step == 60), "{what}: {all:?}");
             // The real time that goes by may bring one more.
