@@ -101,18 +101,15 @@ impl App {
         actor: &Actor,
         prepared: Prepared,
         dry_run: bool,
-        way: Way,
+        mut way: Way,
         source: &Source,
     ) -> AppResult<(RunNumber, Vec<RunNumber>)> {
         let now = self.clock.now();
         let (recorder, source, actor) = (self.recorder(), source.to_owned(), actor.clone());
-        let (way, turn) = match way {
-            Way::Rule(enforcing, turn) => (Way::Rule(enforcing, None), turn),
-            other => (other, None),
-        };
-        let replaces = match way {
-            Way::Usual { replaces } => replaces,
-            Way::BreakGlass { .. } | Way::Rule(..) => None,
+        let (turn, replaces) = match &mut way {
+            Way::Usual { replaces } => (None, *replaces),
+            Way::Rule(_, turn) => (turn.take(), None),
+            Way::BreakGlass { .. } => (None, None),
         };
         let waits = !dry_run && !matches!(way, Way::BreakGlass { .. });
         let approval = prepared.sign_off.as_ref().filter(|_| waits).map(|_| ApprovalId::new(uuid::Uuid::now_v7()));

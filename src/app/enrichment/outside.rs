@@ -136,7 +136,7 @@ impl App {
             Some(_) => Some(self.questions.join(key).await),
             None => None,
         };
-        if let Some(label) = asking.as_ref().and_then(|told| Option::clone(told)) {
+        if let Some(label) = asking.as_deref().cloned().flatten() {
             return Ok(Next::Known(label.again()));
         }
         let now = self.clock.now();
