@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use super::canonical::Canonical;
 use super::cross::{self, Known};
 use super::diagnostic::{Diagnostic, Span, tidy};
-use super::nodes::{self, NodesFormat};
+use super::nodes;
+use super::place::Place;
 use super::report::{Reference, Report};
 use super::rule;
 use super::yaml::{self, Node as Tree, Value};
@@ -66,43 +67,6 @@ pub struct ProjectSpec {
     pub enrichers: Vec<Authored<Enricher>>,
 }
 
-enum Place {
-    Project,
-    Access,
-    Nodes(NodesFormat),
-    Jobs,
-    JobsXml,
-    Webhooks,
-    Rules,
-    Sources,
-    Aliases,
-    Enrichers,
-    Ignored,
-    Unknown,
-}
-
-/// What a file of this path holds.
-fn place(path: &str) -> Place {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    if path.split('/').any(|part| part.starts_with('.')) || name.ends_with(".md") {
-        return Place::Ignored;
-    }
-    let yaml = name.ends_with(".yaml") || name.ends_with(".yml");
-    match (path.split_once('/'), yaml) {
-        (None, true) if name.starts_with("project.") => Place::Project,
-        (None, true) if name.starts_with("access.") => Place::Access,
-        (None, _) if name.starts_with("nodes.") => NodesFormat::of_file(name).map_or(Place::Unknown, Place::Nodes),
-        (Some(("jobs", _)), true) => Place::Jobs,
-        (Some(("jobs", _)), false) if name.ends_with(".xml") => Place::JobsXml,
-        (Some(("webhooks", _)), true) => Place::Webhooks,
-        (Some(("rules", _)), true) => Place::Rules,
-        (Some(("sources", _)), true) => Place::Sources,
-        (Some(("aliases", _)), true) => Place::Aliases,
-        (Some(("enrichers", _)), true) => Place::Enrichers,
-        _ => Place::Unknown,
-    }
-}
-
 /// The text without a byte-order mark.
 pub(super) fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
@@ -146,7 +110,7 @@ pub fn check_folder(name: &ProjectName, files: &[(String, Vec<u8>)]) -> (Project
 
 impl Folder {
     fn file(&mut self, path: &str, bytes: &[u8]) {
-        let place = place(path);
+        let place = Place::of(path);
         if matches!(place, Place::Ignored) {
             return;
         }

@@ -15,6 +15,7 @@ mod fields;
 mod folder;
 mod job;
 mod nodes;
+mod place;
 mod project;
 mod report;
 mod rule;

@@ -5,6 +5,7 @@ use askama::Template;
 
 use super::words;
 use crate::app::chat::aliases::AliasView;
+use crate::app::definitions::Kind;
 use crate::web::ansi::visible;
 use crate::web::call::Call;
 use crate::web::chrome;
@@ -39,9 +40,9 @@ pub async fn list(call: Call) -> Answer {
 
 fn row(a: &AliasView) -> Row {
     let phrases = a.alias.formats.iter().flat_map(|format| &format.phrases);
-    let job_href = a.asks_for.as_ref().map(|path| format!("/projects/{}/jobs/{path}", a.project));
+    let job_href = a.asks_for.as_ref().map(|path| words::job_href(&a.project, path));
     Row {
-        edit_href: format!("/projects/{}/edit/alias/{}", a.project, words::encoded(&a.alias.name)),
+        edit_href: words::edit_href(&a.project, Kind::Alias, &a.alias.name),
         name: visible(&a.alias.name),
         project: a.project.to_string(),
         description: visible(&a.alias.description),

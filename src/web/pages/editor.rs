@@ -187,7 +187,7 @@ async fn show(call: &Call, place: &Place, draft: Draft, outcome: Outcome) -> App
         makes_form: place.kind == Kind::Job,
         is_rule: place.kind == Kind::Rule,
         title: if new { format!("New {kind} in {project}") } else { format!("Edit {}", place.name) },
-        href: format!("/projects/{project}/edit/{kind}/{encoded}"),
+        href: words::edit_href(&place.project, place.kind, &place.name),
         history_href: (!new).then(|| format!("/projects/{project}/history/{kind}/{encoded}")),
         back_href: if new { "/jobs".to_owned() } else { after(&place.project, place.kind, &place.name) },
         project,

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::words;
+use crate::app::definitions::Kind;
 use crate::app::enrichment::{EnricherView, LabelRecord};
 use crate::domain::time::Timestamp;
 use crate::web::ansi::visible;
@@ -75,7 +76,7 @@ fn row(e: &EnricherView, now: Timestamp) -> Row {
     let labels: Vec<&str> = e.enricher.labels.iter().map(AsRef::as_ref).collect();
     let rule = |rule: &String| (rule.clone(), format!("/rules/{}/{}", e.project, words::encoded(rule)));
     Row {
-        edit_href: format!("/projects/{}/edit/enricher/{}", e.project, words::encoded(e.enricher.name.as_str())),
+        edit_href: words::edit_href(&e.project, Kind::Enricher, e.enricher.name.as_str()),
         name: e.enricher.name.to_string(),
         project: e.project.to_string(),
         description: e.enricher.description.clone(),

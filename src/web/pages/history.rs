@@ -71,7 +71,7 @@ pub async fn page(call: Call) -> Answer {
             .collect(),
         may_edit: call.app.may_edit(actor, &place.project, place.kind, &place.name).await.is_ok(),
         href: format!("/projects/{project}/history/{kind}/{encoded}"),
-        edit_href: format!("/projects/{project}/edit/{kind}/{encoded}"),
+        edit_href: words::edit_href(&place.project, place.kind, &place.name),
         back_href: editor::after(&place.project, place.kind, &place.name),
         project,
         kind,

@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use askama::Template;
 
 use super::words;
+use crate::app::definitions::Kind;
 use crate::app::error::AppError;
 use crate::app::sources::SourceView;
 use crate::domain::time::Timestamp;
@@ -69,7 +70,7 @@ fn row(s: &SourceView, now: Timestamp) -> Row {
     };
     Row {
         events_href: format!("/events?source=source:{encoded}"),
-        edit_href: format!("/projects/{}/edit/source/{encoded}", s.project),
+        edit_href: words::edit_href(&s.project, Kind::Source, &name),
         switch_href: format!("/sources/{}/{encoded}/enabled", s.project),
         project: s.project.to_string(),
         description: s.source.description.clone(),

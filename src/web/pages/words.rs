@@ -1,6 +1,7 @@
 //! The words that pages use for states, people, times and addresses, in one place so that they are the same everywhere.
 
 use crate::app::App;
+use crate::app::definitions::Kind;
 use crate::domain::access::Principal;
 use crate::domain::approval::RequestState;
 use crate::domain::ids::{Environment, JobPath, ProjectName};
@@ -115,6 +116,12 @@ pub fn encoded(text: &str) -> String {
 #[must_use]
 pub fn in_query(text: &str) -> String {
     form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}
+
+/// The address of the editor of a definition.
+#[must_use]
+pub fn edit_href(project: &ProjectName, kind: Kind, name: &str) -> String {
+    format!("/projects/{project}/edit/{}/{}", kind.as_str(), encoded(name))
 }
 
 /// The address of a job's page.
