@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::domain::ids::RunNumber;
-use crate::store::output::{Lines, Stream, Writer};
+use crate::store::output::{Lines, Writer};
 
 /// Why output could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub(super) struct Keeper {
     fence: i64,
     writer: Option<Writer>,
     /// Lines that are missing since the last one that was kept.
-    lost: usize,
+    lost: u64,
 }
 
 impl Keeper {
@@ -45,7 +45,7 @@ impl Keeper {
 
     /// Appends lines, with a remark before them where others are missing; the log's length afterwards.
     pub(super) fn keep(&mut self, mut lines: Vec<Lines>) -> std::io::Result<u64> {
-        let count: usize = lines.iter().map(|l| l.ends.len()).sum();
+        let count: u64 = lines.iter().map(Lines::count).sum();
         let remark = if self.lost > 0 { lines.first().map(|first| self.remark(first)) } else { None };
         let remarks = u64::from(remark.is_some());
         lines.splice(0..0, remark);
@@ -54,16 +54,13 @@ impl Keeper {
         match &length {
             Ok(_) => self.lost = 0,
             Err(_) if kept < remarks => self.lost += count,
-            Err(_) => self.lost = count.saturating_sub(usize::try_from(kept - remarks).unwrap_or(usize::MAX)),
+            Err(_) => self.lost = count.saturating_sub(kept - remarks),
         }
         length
     }
 
     fn remark(&self, first: &Lines) -> Lines {
-        let (node, step) = (first.node.clone(), first.step.clone());
-        let (bytes, ends) = (Vec::new(), Vec::new());
-        let mut remark =
-            Lines { at: first.at, node, step, attempt: first.attempt, stream: Stream::System, bytes, ends };
+        let mut remark = first.remarks_beside();
         let text = format!("{} lines are missing here: they could not be kept.", self.lost);
         remark.push(text.as_bytes(), 0, true);
         remark

@@ -151,7 +151,7 @@ impl Pipes {
                 });
                 let pieces = pipe.masked.push_whole(bytes);
                 pipe.cut(pieces, &mut taken);
-                lines.extend(Some(taken).filter(|taken| !taken.ends.is_empty()));
+                lines.extend(Some(taken).filter(|taken| !taken.is_empty()));
             }
             News::Ended { node, step, attempt, stored } => {
                 for stream in [Stream::Stdout, Stream::Stderr] {
@@ -163,7 +163,7 @@ impl Pipes {
                     if !pipe.line.is_empty() {
                         taken.push(&pipe.line, pipe.at, false);
                     }
-                    lines.extend(Some(taken).filter(|taken| !taken.ends.is_empty()));
+                    lines.extend(Some(taken).filter(|taken| !taken.is_empty()));
                 }
                 waiting.push(stored);
             }
@@ -179,8 +179,7 @@ impl Pipes {
 }
 
 fn none_yet(at: Timestamp, (node, step, attempt, stream): &Key) -> Lines {
-    let (node, step) = (node.clone(), step.clone());
-    Lines { at, node, step, attempt: *attempt, stream: *stream, bytes: Vec::new(), ends: Vec::new() }
+    Lines::new(at, node.clone(), step.clone(), *attempt, *stream)
 }
 
 impl Pipe {
@@ -199,6 +198,14 @@ impl Pipe {
             self.at = end - length(&bytes);
             let mut left = bytes.as_slice();
             while !left.is_empty() {
+                // Most lines come whole, and many at once.
+                let whole = if self.line.is_empty() { whole_lines(left) } else { &[] };
+                if !whole.is_empty() {
+                    self.at += length(whole);
+                    done.push_whole(whole, self.at);
+                    left = left.get(whole.len()..).unwrap_or_default();
+                    continue;
+                }
                 let (mut body, ended) = match memchr::memchr(b'\n', left) {
                     Some(at) => (left.get(..at).unwrap_or_default(), true),
                     None => (left, false),
@@ -212,11 +219,6 @@ impl Pipe {
                     body = later;
                 }
                 self.at += length(body) + u64::from(ended);
-                if ended && self.line.is_empty() {
-                    // Most lines come whole.
-                    done.push(body, self.at, true);
-                    continue;
-                }
                 self.line.extend_from_slice(body);
                 if ended {
                     self.end_line(true, done);
@@ -229,6 +231,18 @@ impl Pipe {
         done.push(&self.line, self.at, ended);
         self.line.clear();
     }
+}
+
+/// The lines at the front that are whole, up to one that is longer than an entry may be.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let mut begin = 0;
+    for end in memchr::memchr_iter(b'\n', bytes) {
+        if end - begin > LONGEST {
+            break;
+        }
+        begin = end + 1;
+    }
+    bytes.get(..begin).unwrap_or_default()
 }
 
 fn length(bytes: &[u8]) -> u64 {

@@ -1,6 +1,6 @@
 //! An object as something to read from: what is needed is fetched, in ranges that grow as more is read.
 
-use std::io::{Error, Read};
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 
 use bytes::{Buf as _, Bytes};
 use tokio::runtime::Handle;
@@ -45,5 +45,25 @@ impl Read for Ranges {
         let Some(place) = out.get_mut(..count) else { return Ok(0) };
         self.fetched.copy_to_slice(place);
         Ok(count)
+    }
+}
+
+impl Seek for Ranges {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let here = self.at - u64::try_from(self.fetched.len()).map_err(Error::other)?;
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::Current(by) => here.checked_add_signed(by),
+            SeekFrom::End(by) => self.end.checked_add_signed(by),
+        };
+        let place = place.ok_or(ErrorKind::InvalidInput)?;
+        match place.checked_sub(here).and_then(|ahead| usize::try_from(ahead).ok()) {
+            Some(ahead) if ahead <= self.fetched.len() => self.fetched.advance(ahead),
+            _ => {
+                self.fetched.clear();
+                self.at = place;
+            }
+        }
+        Ok(place)
     }
 }

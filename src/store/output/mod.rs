@@ -1,20 +1,25 @@
 //! Run output on disk: append-only segment files, one folder a run, addressed by byte offsets.
 //!
-//! A frame is a line of header and the raw bytes of one line of output, so that what a node wrote can be given back byte
-//! for byte, and a person can read the file with a pager:
+//! A frame is a line of header and the raw bytes of lines that came together, so that what a node wrote can be given back
+//! byte for byte, and a person can read the file with a pager:
 //!
 //! ```text
-//! LENGTH LINE MICROSECONDS STREAM NODE STEP ATTEMPT SOURCE ENDING\n
+//! LENGTH LINE MICROSECONDS STREAM NODE STEP ATTEMPT SOURCE ENDING [COUNT]\n
 //! BYTES\n
 //! ```
 //!
-//! `ENDING` is `n` for a line that ended with a line break and `-` for a piece of one. `SOURCE` is how far into the
-//! stream's file on the node the line reaches, so that a server that takes a run over knows where to go on. Offsets count
-//! over all segments.
+//! `LINE` is the number of the first line, `COUNT` how many there are where it is not one. `ENDING` is `n` when the last
+//! one ended with a line break and `-` for a piece of a line. `SOURCE` is how far into the stream's file on the node the
+//! last one reaches, so that a server that takes a run over knows where to go on. Lines stand together only where they
+//! follow each other on the node as they do here, so each one's place there is known as well. Offsets count over all
+//! segments; that of a line which is not the first of its frame is where its bytes begin.
+//!
 //! A frame that a crash tore is cut off when the log is opened for writing again, and not shown to readers.
 
 mod archived;
 mod frame;
+mod lines;
+mod marks;
 mod read;
 mod write;
 
@@ -24,6 +29,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
 pub use archived::Archived;
+pub use lines::Lines;
 pub use read::{Page, Reader, Sources, Wanted};
 pub use write::{Writer, shut_out};
 
@@ -76,54 +82,6 @@ pub struct Line {
     pub bytes: Vec<u8>,
     /// Whether a line break followed.
     pub ended: bool,
-}
-
-/// Lines of one stream that were taken together.
-#[derive(Debug, Clone)]
-pub struct Lines {
-    /// When they were taken.
-    pub at: Timestamp,
-    /// The node.
-    pub node: NodeName,
-    /// The step.
-    pub step: StepName,
-    /// The try of the step, from 1.
-    pub attempt: u32,
-    /// The stream.
-    pub stream: Stream,
-    /// Their bytes, one behind the other, without the line breaks.
-    pub bytes: Vec<u8>,
-    /// Where each of them ends.
-    pub ends: Vec<End>,
-}
-
-/// Where a line ends.
-#[derive(Debug, Clone, Copy)]
-pub struct End {
-    /// In the bytes of [`Lines`].
-    pub at: usize,
-    /// As [`Line::source`].
-    pub source: u64,
-    /// Whether a line break followed.
-    pub ended: bool,
-}
-
-impl Lines {
-    /// Adds a line of at most [`LONGEST`] bytes.
-    pub fn push(&mut self, bytes: &[u8], source: u64, ended: bool) {
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push(End { at: self.bytes.len(), source, ended });
-    }
-
-    /// Each line with its end.
-    fn each(&self) -> impl Iterator<Item = (&[u8], &End)> {
-        let mut begin = 0;
-        self.ends.iter().map(move |end| {
-            let bytes = self.bytes.get(begin..end.at).unwrap_or_default();
-            begin = end.at;
-            (bytes, end)
-        })
-    }
 }
 
 /// A line in its place.
@@ -226,7 +184,7 @@ pub fn remove(data: &Path, run: RunNumber) -> std::io::Result<()> {
     gone(std::fs::remove_dir_all(&leaving))
 }
 
-/// The file that says where every 256th line begins.
+/// The file that says in which frame every 256th line is.
 const INDEX: &str = "index";
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
+use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::archived::Archived;
-use super::write::{INDEX_ENTRY, STRIDE};
-use super::{Entry, Stream, frame, segments};
+use super::frame::{Head, Segment};
+use super::marks::{Marks, STRIDE};
+use super::{Entry, Stream, segments};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 
 /// Which entries are wanted.
@@ -58,23 +59,45 @@ struct Sought<'a> {
 }
 
 impl Sought<'_> {
-    /// Takes what fits out of a segment; whether that is enough.
-    fn take(&self, segment: &mut impl BufRead, page: &mut Page) -> std::io::Result<bool> {
-        let wanted = self.wanted;
-        while let Some((number, line, size)) = frame::decode(segment)? {
-            if page.entries.len() == self.most || page.next - self.begin > MOST_LOOKED_AT {
-                return Ok(true);
-            }
-            let fits = wanted.node.as_ref().is_none_or(|n| *n == line.node)
-                && wanted.step.as_ref().is_none_or(|s| *s == line.step)
-                && self.needle.as_ref().is_none_or(|n| String::from_utf8_lossy(&line.bytes).to_lowercase().contains(n));
-            if fits {
-                page.entries.push(Entry { offset: page.next, number, line });
-            }
-            page.next += size;
+    /// Takes what fits out of a frame; whether to go on.
+    fn take(&self, Frame { at, head, segment }: Frame<'_>, page: &mut Page) -> std::io::Result<bool> {
+        if page.entries.len() == self.most || page.next - self.begin > MOST_LOOKED_AT {
+            return Ok(false);
         }
-        Ok(false)
+        let (wanted, end) = (self.wanted, at + head.size());
+        let fits = wanted.node.as_ref().is_none_or(|n| *n == head.node)
+            && wanted.step.as_ref().is_none_or(|s| *s == head.step);
+        if end <= page.next || !fits {
+            let there = head.pass_over(segment)?;
+            if there {
+                page.next = page.next.max(end);
+            }
+            return Ok(there);
+        }
+        let Some(mut body) = head.lines(segment)? else { return Ok(false) };
+        while let Some(line) = body.next() {
+            let offset = at + line.begin;
+            if offset < page.next {
+                continue;
+            }
+            if page.entries.len() == self.most {
+                return Ok(false);
+            }
+            if self.needle.as_ref().is_none_or(|n| String::from_utf8_lossy(line.bytes).to_lowercase().contains(n)) {
+                page.entries.push(Entry { offset, number: line.number, line: line.line() });
+            }
+            page.next = at + line.end;
+        }
+        Ok(true)
     }
+}
+
+/// A frame that a walk over the log comes to. Its lines are read or passed over before the next one.
+struct Frame<'a> {
+    /// Where it begins in the log.
+    at: u64,
+    head: Head,
+    segment: &'a mut dyn Segment,
 }
 
 impl Reader {
@@ -90,39 +113,88 @@ impl Reader {
         Self { place: Place::Bucket(archived) }
     }
 
-    /// Entries from an offset on. The offset is one that a page gave, or 0.
+    /// Entries from an offset on: 0, or one that a page gave. Elsewhere it is the next line that begins behind it.
     ///
     /// # Errors
     /// Those of the file system, or of the bucket.
     pub fn read(&self, offset: u64, most: usize, wanted: &Wanted) -> std::io::Result<Page> {
         let sought = Sought { wanted, needle: wanted.text.as_ref().map(|t| t.to_lowercase()), most, begin: offset };
         let mut page = Page { entries: Vec::new(), next: offset };
+        let begin = if offset == 0 { 0 } else { self.marks()?.before(offset)? };
+        self.walk(begin, |frame| sought.take(frame, &mut page))?;
+        Ok(page)
+    }
+
+    fn marks(&self) -> std::io::Result<Marks<'_>> {
+        match &self.place {
+            Place::Folder(folder) => Marks::of(folder),
+            Place::Bucket(archived) => Ok(Marks::Object(archived)),
+        }
+    }
+
+    /// Goes from frame to frame, from where one begins, until told to stop, or to one that is not whole.
+    fn walk(&self, mut at: u64, mut each: impl FnMut(Frame<'_>) -> std::io::Result<bool>) -> std::io::Result<()> {
+        let mut over = |segment: &mut dyn Segment, at: &mut u64| {
+            while let Some(head) = Head::read(segment)? {
+                let end = *at + head.size();
+                if !each(Frame { at: *at, head, segment })? {
+                    return Ok::<_, std::io::Error>(true);
+                }
+                *at = end;
+            }
+            Ok(false)
+        };
         match &self.place {
             Place::Folder(folder) => {
                 let all = segments(folder)?;
-                let first = all.partition_point(|(start, _)| *start <= offset).saturating_sub(1);
+                let first = all.partition_point(|(start, _)| *start <= at).saturating_sub(1);
                 for (start, path) in all.iter().skip(first) {
                     // Between two segments nothing is missing: one begins where the one before ends.
-                    if page.next < *start {
+                    if at < *start {
                         break;
                     }
                     let mut file = BufReader::with_capacity(64 * 1024, File::open(path)?);
-                    file.seek(SeekFrom::Start(page.next - start))?;
-                    if sought.take(&mut file, &mut page)? {
+                    file.seek(SeekFrom::Start(at - start))?;
+                    if over(&mut file, &mut at)? {
                         break;
                     }
                 }
             }
             Place::Bucket(archived) => {
-                while let Some(mut segment) = archived.segment_at(page.next) {
-                    let before = page.next;
-                    if sought.take(&mut segment, &mut page)? || page.next == before {
+                while let Some(mut segment) = archived.segment_at(at) {
+                    let before = at;
+                    if over(&mut segment, &mut at)? || at == before {
                         break;
                     }
                 }
             }
         }
-        Ok(page)
+        Ok(())
+    }
+
+    /// The offset of the line with this number, or of the end when there are not so many.
+    fn offset_of(&self, number: u64) -> std::io::Result<u64> {
+        let mut found = self.marks()?.before_line(number)?;
+        self.walk(found, |Frame { at, head, segment }| {
+            found = at;
+            if head.number >= number {
+                return Ok(false);
+            }
+            let end = at + head.size();
+            if head.number + head.count <= number {
+                let there = head.pass_over(segment)?;
+                if there {
+                    found = end;
+                }
+                return Ok(there);
+            }
+            let Some(mut body) = head.lines(segment)? else { return Ok(false) };
+            while let Some(line) = body.next().filter(|line| line.number <= number) {
+                found = at + line.begin;
+            }
+            Ok(false)
+        })?;
+        Ok(found)
     }
 
     /// The offset at or shortly before a line: less than 256 lines.
@@ -130,27 +202,7 @@ impl Reader {
     /// # Errors
     /// Those of the file system, or of the bucket.
     pub fn offset_near(&self, line: u64) -> std::io::Result<u64> {
-        let width = u64::try_from(INDEX_ENTRY).unwrap_or(42);
-        let place = |length: u64| {
-            let entries = length / width;
-            (line.saturating_sub(1) / STRIDE).min(entries.saturating_sub(1)) * width
-        };
-        let mut entry = String::new();
-        match &self.place {
-            Place::Folder(folder) => {
-                let mut file = match File::open(folder.join("index")) {
-                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-                    other => other?,
-                };
-                file.seek(SeekFrom::Start(place(file.metadata()?.len())))?;
-                file.take(width).read_to_string(&mut entry)?;
-            }
-            Place::Bucket(archived) => {
-                let at = place(archived.index_length());
-                archived.index_at(at, width).read_to_string(&mut entry)?;
-            }
-        }
-        Ok(entry.split_whitespace().nth(1).and_then(|offset| offset.parse().ok()).unwrap_or(0))
+        self.offset_of(line.saturating_sub(1) / STRIDE * STRIDE + 1)
     }
 
     /// The number of lines.
@@ -158,16 +210,15 @@ impl Reader {
     /// # Errors
     /// Those of the file system, or of the bucket.
     pub fn lines(&self) -> std::io::Result<u64> {
-        let mut offset = self.offset_near(u64::MAX)?;
         let mut last = 0;
-        loop {
-            let page = self.read(offset, 1_024, &Wanted::default())?;
-            match page.entries.last() {
-                Some(entry) => last = entry.number,
-                None => return Ok(last),
+        self.walk(self.marks()?.before_line(u64::MAX)?, |Frame { head, segment, .. }| {
+            let there = head.pass_over(segment)?;
+            if there {
+                last = head.number + head.count - 1;
             }
-            offset = page.next;
-        }
+            Ok(there)
+        })?;
+        Ok(last)
     }
 
     /// How far each stream of each try of a step on a node was stored, in bytes of the stream on the node.
@@ -176,27 +227,22 @@ impl Reader {
     /// Those of the file system, or of the bucket.
     pub fn sources(&self) -> std::io::Result<Sources> {
         let mut found = Sources::new();
-        let mut offset = 0;
-        loop {
-            let page = self.read(offset, 4_096, &Wanted::default())?;
-            if page.entries.is_empty() {
-                return Ok(found);
+        self.walk(0, |Frame { head, segment, .. }| {
+            let there = head.pass_over(segment)?;
+            if there && head.stream != Stream::System {
+                found.insert((head.node, head.step, head.attempt, head.stream), head.source);
             }
-            for Entry { line, .. } in page.entries {
-                if line.stream != Stream::System {
-                    found.insert((line.node, line.step, line.attempt, line.stream), line.source);
-                }
-            }
-            offset = page.next;
-        }
+            Ok(there)
+        })?;
+        Ok(found)
     }
 
-    /// The offset from which at most about this many lines follow.
+    /// The offset from which at most so many lines follow to the end.
     ///
     /// # Errors
     /// Those of the file system, or of the bucket.
     pub fn tail(&self, most: u64) -> std::io::Result<u64> {
         let lines = self.lines()?;
-        if lines <= most { Ok(0) } else { self.offset_near(lines - most + STRIDE) }
+        if lines <= most { Ok(0) } else { self.offset_of(lines - most + 1) }
     }
 }

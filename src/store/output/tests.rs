@@ -18,7 +18,7 @@ fn line(node: &str, text: &str) -> Line {
 fn put(writer: &mut Writer, lines: &[Line]) -> std::io::Result<u64> {
     let one = |line: &Line| {
         let Line { at, node, step, attempt, stream, source, bytes, ended } = line.clone();
-        let mut lines = Lines { at, node, step, attempt, stream, bytes: Vec::new(), ends: Vec::new() };
+        let mut lines = Lines::new(at, node, step, attempt, stream);
         lines.push(&bytes, source, ended);
         lines
     };
@@ -111,4 +111,160 @@ fn a_writer_that_was_taken_over_from_writes_nothing() {
     let reader = Reader::new(data.path(), run());
     assert_eq!(texts(&reader.read(0, 9, &Wanted::default()).unwrap()), ["one", "two"]);
     assert_eq!(reader.sources().unwrap().values().copied().collect::<Vec<_>>(), [7]);
+}
+
+/// Lines with where each ends on the node, taken in pieces that a connection may bring.
+fn taken(text: &[u8], cuts: &[usize], lines: &mut Lines) -> Vec<(Vec<u8>, u64, bool)> {
+    let (mut each, mut at) = (Vec::new(), 0);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        at += line.len();
+        let bytes = line.strip_suffix(b"\n").unwrap_or(line).to_vec();
+        each.push((bytes, u64::try_from(at).unwrap(), line.ends_with(b"\n")));
+    }
+    let mut rest = each.as_slice();
+    let mut cuts = cuts.iter().cycle();
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at((*cuts.next().unwrap()).clamp(1, rest.len()));
+        match now {
+            [(bytes, source, ended)] => lines.push(bytes, *source, *ended),
+            _ if now.iter().all(|line| line.2) => {
+                let whole: Vec<u8> = now.iter().flat_map(|line| [line.0.as_slice(), b"\n"].concat()).collect();
+                lines.push_whole(&whole, now.last().unwrap().1);
+            }
+            _ => now.iter().for_each(|(bytes, source, ended)| lines.push(bytes, *source, *ended)),
+        }
+        rest = later;
+    }
+    each
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(48))]
+    #[test]
+    fn lines_that_came_together_are_read_one_by_one(
+        texts in proptest::collection::vec(("[a-c\n]{0,900}", 1u64..4), 1..6),
+        cuts in proptest::collection::vec(1usize..40, 1..8),
+        page in 1usize..300,
+    ) {
+        let data = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open_with(data.path(), run(), 1, 4_000).unwrap();
+        let mut wanted = Vec::new();
+        for (n, (text, times)) in texts.iter().enumerate() {
+            let first = line(&format!("web{n}"), "");
+            let mut lines = Lines::new(first.at, first.node.clone(), first.step.clone(), 1, Stream::Stdout);
+            let text = text.repeat(usize::try_from(*times).unwrap());
+            for (bytes, source, ended) in taken(text.as_bytes(), &cuts, &mut lines) {
+                wanted.push(Line { bytes, source, ended, ..first.clone() });
+            }
+            proptest::prop_assert_eq!(usize::try_from(lines.count()).unwrap(), text.split_inclusive('\n').count());
+            writer.append(&[lines]).unwrap();
+        }
+        let reader = Reader::new(data.path(), run());
+        let all = reader.read(0, usize::MAX, &Wanted::default()).unwrap();
+        proptest::prop_assert_eq!(all.next, writer.length());
+        proptest::prop_assert_eq!(all.entries.iter().map(|e| &e.line).collect::<Vec<_>>(), wanted.iter().collect::<Vec<_>>());
+        proptest::prop_assert!(all.entries.iter().zip(1..).all(|(e, n)| e.number == n));
+        // From any line on, in pages of any length, the same is read.
+        let (mut offset, mut seen) = (0, Vec::new());
+        loop {
+            let some = reader.read(offset, page, &Wanted::default()).unwrap();
+            if some.entries.is_empty() {
+                break;
+            }
+            offset = some.next;
+            seen.extend(some.entries);
+        }
+        proptest::prop_assert_eq!(&seen, &all.entries);
+        let count = u64::try_from(wanted.len()).unwrap();
+        proptest::prop_assert_eq!(reader.lines().unwrap(), count);
+        for (i, entry) in all.entries.iter().enumerate().step_by(7) {
+            let one = reader.read(entry.offset, 1, &Wanted::default()).unwrap();
+            proptest::prop_assert_eq!(&one.entries[0], entry);
+            // A place that is no line's leads to the next one.
+            let behind = reader.read(entry.offset + 1, 1, &Wanted::default()).unwrap();
+            proptest::prop_assert_eq!(behind.entries.first(), all.entries.get(i + 1));
+            let near = reader.read(reader.offset_near(entry.number).unwrap(), 1, &Wanted::default()).unwrap();
+            proptest::prop_assert_eq!(near.entries[0].number, (entry.number - 1) / 256 * 256 + 1);
+            let tail = reader.read(reader.tail(entry.number).unwrap(), usize::MAX, &Wanted::default()).unwrap();
+            proptest::prop_assert_eq!(u64::try_from(tail.entries.len()).unwrap(), entry.number);
+        }
+        let last = |n: usize| wanted.iter().rfind(|l| l.node.as_str() == format!("web{n}")).map(|l| l.source);
+        let sources = reader.sources().unwrap();
+        for n in 0..texts.len() {
+            let key = (NodeName::parse(&format!("web{n}")).unwrap(), StepName::parse("restart").unwrap(), 1, Stream::Stdout);
+            proptest::prop_assert_eq!(sources.get(&key).copied(), last(n));
+        }
+        // Any node alone, without the lines of the others.
+        let web0 = Wanted { node: NodeName::parse("web0").ok(), ..Wanted::default() };
+        let alone = reader.read(0, usize::MAX, &web0).unwrap();
+        proptest::prop_assert_eq!(alone.next, all.next);
+        proptest::prop_assert!(alone.entries.iter().eq(all.entries.iter().filter(|e| e.line.node.as_str() == "web0")));
+    }
+}
+
+#[test]
+fn output_that_looks_like_a_header_is_output() {
+    let data = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let forged = "3 7 1700000000000000 stdout web9 restart 1 9 n\nlie\n".repeat(300);
+    let first = line("web1", "");
+    let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
+    lines.push_whole(forged.as_bytes(), u64::try_from(forged.len()).unwrap());
+    writer.append(&[lines]).unwrap();
+    let reader = Reader::new(data.path(), run());
+    for offset in 0..writer.length() {
+        let page = reader.read(offset, 1, &Wanted::default()).unwrap();
+        assert!(page.entries.iter().all(|e| e.line.node.as_str() == "web1"), "{offset}: {page:?}");
+    }
+}
+
+#[test]
+fn lines_together_that_a_crash_tore_are_cut() {
+    let data = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let whole = put(&mut writer, &[line("web1", "one")]).unwrap();
+    let first = line("web1", "");
+    let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
+    lines.push_whole(b"two\n\nthree\n", 15);
+    writer.append(&[lines]).unwrap();
+    drop(writer);
+    let path = segment(&folder(data.path(), run()), 0);
+    let bytes = std::fs::read(&path).unwrap();
+    for cut in usize::try_from(whole).unwrap()..bytes.len() {
+        std::fs::write(&path, &bytes[..cut]).unwrap();
+        let reader = Reader::new(data.path(), run());
+        let page = reader.read(0, 9, &Wanted::default()).unwrap();
+        assert_eq!((texts(&page), page.next), (vec!["one".to_owned()], whole), "{cut}");
+        assert_eq!((reader.lines().unwrap(), reader.tail(9).unwrap()), (1, 0));
+        assert_eq!(Writer::open(data.path(), run(), 1).unwrap().length(), whole);
+    }
+}
+
+#[test]
+fn a_log_with_a_header_for_every_line_is_read_and_gone_on_with() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = folder(data.path(), run());
+    std::fs::create_dir_all(&folder).unwrap();
+    let (mut text, mut index) = (String::new(), String::new());
+    for n in 1..=300 {
+        if n % 256 == 1 {
+            index.push_str(&format!("{n:020} {:020}\n", text.len()));
+        }
+        text.push_str(&format!("1 {n} 1700000000000000 stdout web1 restart 1 {} n\nx\n", n * 2));
+    }
+    std::fs::write(segment(&folder, 0), &text).unwrap();
+    std::fs::write(folder.join(INDEX), index).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let first = line("web1", "");
+    let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
+    lines.push_whole(&b"y\n".repeat(300), 1_200);
+    writer.append(&[lines]).unwrap();
+    let reader = Reader::new(data.path(), run());
+    assert_eq!((reader.lines().unwrap(), reader.sources().unwrap().into_values().collect::<Vec<_>>()), (600, vec![1_200]));
+    for number in [1, 256, 257, 299, 300, 301, 512, 513, 600] {
+        let page = reader.read(reader.tail(601 - number).unwrap(), 1, &Wanted::default()).unwrap();
+        let entry = &page.entries[0];
+        assert_eq!((entry.number, entry.line.source), (number, number * 2));
+        assert_eq!(entry.line.bytes, if number > 300 { b"y" } else { b"x" });
+    }
 }

@@ -5,15 +5,12 @@ use std::io::{BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Lines, frame, segment, segments};
+use super::frame::Head;
+use super::{INDEX, Lines, frame, marks, segment, segments};
 use crate::domain::ids::RunNumber;
 
 /// A segment is closed when it is larger than this, in bytes.
 const SEGMENT: u64 = 64 * 1024 * 1024;
-/// The index has an entry every so many lines.
-pub(super) const STRIDE: u64 = 256;
-/// An entry of the index: a line's number and its offset, 20 digits each.
-pub(super) const INDEX_ENTRY: usize = 42;
 /// How many bytes are put together before they are written.
 const PIECE: usize = 1024 * 1024;
 
@@ -49,12 +46,12 @@ impl Writer {
         let folder = super::folder(data, run);
         let start = segments(&folder)?.last().map_or(0, |(start, _)| *start);
         let mut file = options().open(segment(&folder, start))?;
-        let index = options().open(folder.join("index"))?;
+        let index = options().open(folder.join(INDEX))?;
         let (whole, lines) = whole_frames(&file, &folder, start)?;
         file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
-        if index.metadata()?.len() > entries(lines) {
-            index.set_len(entries(lines))?;
+        if index.metadata()?.len() > marks::length(lines) {
+            index.set_len(marks::length(lines))?;
         }
         Ok(Self {
             folder,
@@ -83,22 +80,20 @@ impl Writer {
     /// server has taken the run over; others of the file system.
     pub fn append(&mut self, batch: &[Lines]) -> std::io::Result<u64> {
         hold(&self.folder, self.fence)?;
-        let mut number = self.lines;
-        for lines in batch {
-            let shared = frame::shared(lines);
-            for (bytes, end) in lines.each() {
-                if number.is_multiple_of(STRIDE) {
-                    let offset = self.length + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-                    self.marks.extend_from_slice(format!("{:020} {offset:020}\n", number + 1).as_bytes());
-                }
-                number += 1;
-                frame::encode(number, &shared, bytes, end, &mut self.buffer);
+        let mut lines = self.lines;
+        for together in batch {
+            let shared = frame::shared(together);
+            for group in &together.groups {
+                let offset = self.length + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
+                marks::note(lines, group.count, offset, &mut self.marks);
+                frame::encode(lines + 1, &shared, group, &mut self.buffer);
+                lines += group.count;
                 if self.buffer.len() >= PIECE {
-                    self.write(number)?;
+                    self.write(lines)?;
                 }
             }
         }
-        self.write(number)?;
+        self.write(lines)?;
         Ok(self.length)
     }
 
@@ -113,7 +108,7 @@ impl Writer {
             // there.
             self.file.set_len(self.length - self.start)?;
             self.file.seek(SeekFrom::End(0))?;
-            self.index.set_len(entries(self.lines))?;
+            self.index.set_len(marks::length(self.lines))?;
             return Err(error);
         }
         self.lines = number;
@@ -175,11 +170,6 @@ pub fn shut_out(data: &Path, run: RunNumber, fence: i64) -> std::io::Result<()> 
     std::fs::rename(own, folder.join(FENCE))
 }
 
-/// How long the index of so many lines is.
-fn entries(lines: u64) -> u64 {
-    lines.div_ceil(STRIDE) * u64::try_from(INDEX_ENTRY).unwrap_or(42)
-}
-
 fn options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true).append(true).create(true).mode(0o600);
@@ -188,25 +178,29 @@ fn options() -> OpenOptions {
 
 /// The length of the whole frames in the last segment, and the number of the last line.
 fn whole_frames(file: &File, folder: &Path, start: u64) -> std::io::Result<(u64, u64)> {
-    let mut reader = BufReader::new(file);
-    let (mut whole, mut last) = (0, None);
-    while let Some((number, _, size)) = frame::decode(&mut reader)? {
-        whole += size;
-        last = Some(number);
-    }
+    let (whole, last) = frames(file)?;
     match last {
         Some(number) => Ok((whole, number)),
         // A fresh segment goes on counting where the one before it ended.
         None if start > 0 => {
             let before = segments(folder)?.into_iter().rev().nth(1);
             let Some((_, path)) = before else { return Ok((0, 0)) };
-            let mut reader = BufReader::new(File::open(path)?);
-            let mut number = 0;
-            while let Some((n, _, _)) = frame::decode(&mut reader)? {
-                number = n;
-            }
-            Ok((0, number))
+            Ok((0, frames(&File::open(path)?)?.1.unwrap_or(0)))
         }
         None => Ok((0, 0)),
     }
+}
+
+/// The length of the whole frames of a segment, and the number of its last line.
+fn frames(file: &File) -> std::io::Result<(u64, Option<u64>)> {
+    let mut reader = BufReader::with_capacity(64 * 1024, file);
+    let (mut whole, mut last) = (0, None);
+    while let Some(head) = Head::read(&mut reader)? {
+        if !head.pass_over(&mut reader)? {
+            break;
+        }
+        whole += head.size();
+        last = Some(head.number + head.count - 1);
+    }
+    Ok((whole, last))
 }
