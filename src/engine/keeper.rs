@@ -83,7 +83,7 @@ impl Keeper {
     }
 
     /// Waits until everything is on the disk.
-    pub(super) fn sync(&self) -> std::io::Result<()> {
-        self.writer.as_ref().map_or(Ok(()), Writer::sync)
+    pub(super) fn sync(&mut self) -> std::io::Result<()> {
+        self.writer.as_mut().map_or(Ok(()), Writer::sync)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::keeper::{Keeper, Missing};
@@ -196,13 +197,14 @@ impl Pipe {
                 continue;
             }
             self.at = end - length(&bytes);
-            let mut left = bytes.as_slice();
+            let bytes = Bytes::from(bytes);
+            let mut left: &[u8] = &bytes;
             while !left.is_empty() {
                 // Most lines come whole, and many at once.
                 let whole = if self.line.is_empty() { whole_lines(left) } else { &[] };
                 if !whole.is_empty() {
                     self.at += length(whole);
-                    done.push_whole(whole, self.at);
+                    done.push_whole(bytes.slice_ref(whole), self.at);
                     left = left.get(whole.len()..).unwrap_or_default();
                     continue;
                 }

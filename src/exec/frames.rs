@@ -29,12 +29,12 @@ impl Frames {
     }
 
     /// Takes the next bytes; keeps back what may be the beginning of a frame.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Vec<Item> {
+    pub(super) fn push(&mut self, bytes: Vec<u8>) -> Vec<Item> {
         // Nearly all output is nothing but output.
-        if self.pending.is_empty() && !bytes.is_empty() && memchr::memchr(RS, bytes).is_none() {
-            return vec![Item::Bytes(bytes.to_vec())];
+        if self.pending.is_empty() && !bytes.is_empty() && memchr::memchr(RS, &bytes).is_none() {
+            return vec![Item::Bytes(bytes)];
         }
-        self.pending.extend_from_slice(bytes);
+        self.pending.extend_from_slice(&bytes);
         let mut items = Vec::new();
         while let Some(at) = memchr::memmem::find(&self.pending, &self.marker) {
             let words_at = at + self.marker.len();
@@ -103,7 +103,7 @@ mod tests {
             let mut reader = Frames::new("nonce");
             let (mut bytes, mut frames) = (Vec::new(), Vec::new());
             for chunk in text.chunks(cut) {
-                flat(reader.push(chunk), &mut bytes, &mut frames);
+                flat(reader.push(chunk.to_vec()), &mut bytes, &mut frames);
             }
             bytes.extend(reader.finish());
             prop_assert_eq!(bytes, parts.concat().into_bytes());
@@ -114,8 +114,8 @@ mod tests {
     #[test]
     fn another_nonce_is_output() {
         let mut reader = Frames::new("nonce");
-        assert_eq!(reader.push(b"\x1enoncf exit 0\n"), [Item::Bytes(b"\x1enoncf exit 0\n".to_vec())]);
-        assert_eq!(reader.push(b"x\x1enonce"), [Item::Bytes(b"x".to_vec())]);
+        assert_eq!(reader.push(b"\x1enoncf exit 0\n".to_vec()), [Item::Bytes(b"\x1enoncf exit 0\n".to_vec())]);
+        assert_eq!(reader.push(b"x\x1enonce".to_vec()), [Item::Bytes(b"x".to_vec())]);
         assert_eq!(reader.finish(), b"\x1enonce");
     }
 }

@@ -78,25 +78,34 @@ const NOISE: usize = 4_096;
 impl Source {
     fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str) -> Self {
         let frames = Frames::new(nonce);
-        Self { stream, reader, frames, greeted: false, ended: false, at: 0, buffer: vec![0; SMALLEST] }
+        Self { stream, reader, frames, greeted: false, ended: false, at: 0, buffer: Vec::with_capacity(SMALLEST) }
     }
 
     /// The next items; at the end of the stream what was kept back. Safe to drop between calls.
     async fn next(&mut self) -> Vec<Item> {
-        match self.reader.read(&mut self.buffer).await {
+        match self.reader.read_buf(&mut self.buffer).await {
             Ok(0) | Err(_) => {
                 self.ended = true;
                 let rest = self.frames.finish();
                 if rest.is_empty() { Vec::new() } else { vec![Item::Bytes(rest)] }
             }
-            Ok(n) => {
-                let items = self.frames.push(self.buffer.get(..n).unwrap_or_default());
-                if n == self.buffer.len() && n < LARGEST {
-                    self.buffer.resize(LARGEST, 0);
-                }
-                items
+            Ok(_) => {
+                let taken = self.filled();
+                self.frames.push(taken)
             }
         }
+    }
+
+    /// What was read, as it is where it fills most of its memory; the next buffer is larger where this one was full.
+    fn filled(&mut self) -> Vec<u8> {
+        let (size, room) = (self.buffer.len(), self.buffer.capacity());
+        if size <= room / 2 {
+            let taken = self.buffer.clone();
+            self.buffer.clear();
+            return taken;
+        }
+        let next = if size == room { LARGEST } else { room };
+        std::mem::replace(&mut self.buffer, Vec::with_capacity(next))
     }
 }
 

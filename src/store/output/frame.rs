@@ -16,8 +16,8 @@ pub(super) fn shared(lines: &Lines) -> String {
     format!(" {} {} {node} {step} {attempt} ", at.timestamp_micros(), stream.as_str())
 }
 
-/// Writes a frame whose first line has this number.
-pub(super) fn encode(number: u64, shared: &str, group: &Group, out: &mut Vec<u8>) {
+/// Writes the header of a frame whose first line has this number.
+pub(super) fn header(number: u64, shared: &str, group: &Group, out: &mut Vec<u8>) {
     decimal(length_of(&group.bytes), out);
     out.push(b' ');
     decimal(number, out);
@@ -28,8 +28,6 @@ pub(super) fn encode(number: u64, shared: &str, group: &Group, out: &mut Vec<u8>
         out.push(b' ');
         decimal(group.count, out);
     }
-    out.push(b'\n');
-    out.extend_from_slice(&group.bytes);
     out.push(b'\n');
 }
 

@@ -129,7 +129,7 @@ fn taken(text: &[u8], cuts: &[usize], lines: &mut Lines) -> Vec<(Vec<u8>, u64, b
             [(bytes, source, ended)] => lines.push(bytes, *source, *ended),
             _ if now.iter().all(|line| line.2) => {
                 let whole: Vec<u8> = now.iter().flat_map(|line| [line.0.as_slice(), b"\n"].concat()).collect();
-                lines.push_whole(&whole, now.last().unwrap().1);
+                lines.push_whole(whole.into(), now.last().unwrap().1);
             }
             _ => now.iter().for_each(|(bytes, source, ended)| lines.push(bytes, *source, *ended)),
         }
@@ -209,7 +209,8 @@ fn output_that_looks_like_a_header_is_output() {
     let forged = "3 7 1700000000000000 stdout web9 restart 1 9 n\nlie\n".repeat(300);
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
-    lines.push_whole(forged.as_bytes(), u64::try_from(forged.len()).unwrap());
+    let length = u64::try_from(forged.len()).unwrap();
+    lines.push_whole(forged.into(), length);
     writer.append(&[lines]).unwrap();
     let reader = Reader::new(data.path(), run());
     for offset in 0..writer.length() {
@@ -225,7 +226,7 @@ fn lines_together_that_a_crash_tore_are_cut() {
     let whole = put(&mut writer, &[line("web1", "one")]).unwrap();
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
-    lines.push_whole(b"two\n\nthree\n", 15);
+    lines.push_whole(b"two\n\nthree\n".as_slice().into(), 15);
     writer.append(&[lines]).unwrap();
     drop(writer);
     let path = segment(&folder(data.path(), run()), 0);
@@ -257,10 +258,13 @@ fn a_log_with_a_header_for_every_line_is_read_and_gone_on_with() {
     let mut writer = Writer::open(data.path(), run(), 1).unwrap();
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
-    lines.push_whole(&b"y\n".repeat(300), 1_200);
+    lines.push_whole(b"y\n".repeat(300).into(), 1_200);
     writer.append(&[lines]).unwrap();
     let reader = Reader::new(data.path(), run());
-    assert_eq!((reader.lines().unwrap(), reader.sources().unwrap().into_values().collect::<Vec<_>>()), (600, vec![1_200]));
+    assert_eq!(
+        (reader.lines().unwrap(), reader.sources().unwrap().into_values().collect::<Vec<_>>()),
+        (600, vec![1_200])
+    );
     for number in [1, 256, 257, 299, 300, 301, 512, 513, 600] {
         let page = reader.read(reader.tail(601 - number).unwrap(), 1, &Wanted::default()).unwrap();
         let entry = &page.entries[0];

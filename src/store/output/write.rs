@@ -1,18 +1,22 @@
 //! Writing a run's output.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufReader, Seek, SeekFrom, Write};
+use std::io::{BufReader, ErrorKind, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
 
 use super::frame::Head;
+use super::lines::Group;
 use super::{INDEX, Lines, frame, marks, segment, segments};
 use crate::domain::ids::RunNumber;
 
 /// A segment is closed when it is larger than this, in bytes.
 const SEGMENT: u64 = 64 * 1024 * 1024;
 /// How many bytes are put together before they are written.
-const PIECE: usize = 1024 * 1024;
+const PIECE: u64 = 1024 * 1024;
 
 /// The one writer of a run's output.
 #[derive(Debug)]
@@ -26,9 +30,51 @@ pub struct Writer {
     length: u64,
     lines: u64,
     segment: u64,
-    /// What is to be written next, and the entries of the index that go with it.
-    buffer: Vec<u8>,
+    /// Of a segment that is closed: whether it is on the disk.
+    closing: Option<JoinHandle<std::io::Result<()>>>,
+}
+
+/// What is to be written next.
+#[derive(Default)]
+struct Batch {
+    /// The headers one behind the other.
+    heads: Vec<u8>,
+    /// Each frame: where its header ends, and its lines.
+    frames: Vec<(usize, Bytes)>,
+    /// The entries of the index that go with them.
     marks: Vec<u8>,
+    /// All frames together, in bytes.
+    size: u64,
+}
+
+impl Batch {
+    fn add(&mut self, number: u64, shared: &str, group: &Group) {
+        let before = self.heads.len();
+        frame::header(number, shared, group, &mut self.heads);
+        let size = self.heads.len() - before + group.bytes.len() + 1;
+        self.frames.push((self.heads.len(), group.bytes.clone()));
+        self.size += u64::try_from(size).unwrap_or(u64::MAX);
+    }
+
+    /// Writes the frames as they are, without putting them together before.
+    fn write(&self, file: &mut File) -> std::io::Result<()> {
+        let (mut parts, mut begin) = (Vec::with_capacity(self.frames.len() * 3), 0);
+        for (end, lines) in &self.frames {
+            let header = self.heads.get(begin..*end).unwrap_or_default();
+            parts.extend([IoSlice::new(header), IoSlice::new(lines), IoSlice::new(b"\n")]);
+            begin = *end;
+        }
+        let mut parts = parts.as_mut_slice();
+        while !parts.is_empty() {
+            match file.write_vectored(parts) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(written) => IoSlice::advance_slices(&mut parts, written),
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Writer {
@@ -62,8 +108,7 @@ impl Writer {
             length: start + whole,
             lines,
             segment: segment_size,
-            buffer: Vec::new(),
-            marks: Vec::new(),
+            closing: None,
         })
     }
 
@@ -81,28 +126,25 @@ impl Writer {
     pub fn append(&mut self, batch: &[Lines]) -> std::io::Result<u64> {
         hold(&self.folder, self.fence)?;
         let mut lines = self.lines;
+        let mut next = Batch::default();
         for together in batch {
             let shared = frame::shared(together);
             for group in &together.groups {
-                let offset = self.length + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-                marks::note(lines, group.count, offset, &mut self.marks);
-                frame::encode(lines + 1, &shared, group, &mut self.buffer);
+                marks::note(lines, group.count, self.length + next.size, &mut next.marks);
+                next.add(lines + 1, &shared, group);
                 lines += group.count;
-                if self.buffer.len() >= PIECE {
-                    self.write(lines)?;
+                if next.size >= PIECE {
+                    self.write(std::mem::take(&mut next), lines)?;
                 }
             }
         }
-        self.write(lines)?;
+        self.write(next, lines)?;
         Ok(self.length)
     }
 
     /// Writes what was put together, up to the line of this number.
-    fn write(&mut self, number: u64) -> std::io::Result<()> {
-        let written = self.file.write_all(&self.buffer).and_then(|()| self.index.write_all(&self.marks));
-        let size = u64::try_from(self.buffer.len()).unwrap_or(u64::MAX);
-        self.buffer.clear();
-        self.marks.clear();
+    fn write(&mut self, batch: Batch, lines: u64) -> std::io::Result<()> {
+        let written = batch.write(&mut self.file).and_then(|()| self.index.write_all(&batch.marks));
         if let Err(error) = written {
             // Half a frame must not stay: what comes later would be unreadable behind it. Nor a mark of lines that are not
             // there.
@@ -111,14 +153,29 @@ impl Writer {
             self.index.set_len(marks::length(self.lines))?;
             return Err(error);
         }
-        self.lines = number;
-        self.length += size;
+        self.lines = lines;
+        self.length += batch.size;
         if self.length - self.start >= self.segment {
-            self.file.sync_data()?;
-            self.start = self.length;
-            self.file = options().open(segment(&self.folder, self.start))?;
+            self.next_segment()?;
         }
         Ok(())
+    }
+
+    /// Begins another segment. The disk takes the one before meanwhile: that one, and no other, so that what is not on the
+    /// disk yet stays bounded.
+    fn next_segment(&mut self) -> std::io::Result<()> {
+        self.closed()?;
+        let next = options().open(segment(&self.folder, self.length))?;
+        let before = std::mem::replace(&mut self.file, next);
+        self.start = self.length;
+        self.closing = Some(std::thread::spawn(move || before.sync_data()));
+        Ok(())
+    }
+
+    /// Waits until the segments that are closed are on the disk.
+    fn closed(&mut self) -> std::io::Result<()> {
+        let Some(closing) = self.closing.take() else { return Ok(()) };
+        closing.join().unwrap_or_else(|_| Err(std::io::Error::other("a segment could not be closed")))
     }
 
     /// How long the log is, in bytes.
@@ -131,7 +188,8 @@ impl Writer {
     ///
     /// # Errors
     /// Those of the file system.
-    pub fn sync(&self) -> std::io::Result<()> {
+    pub fn sync(&mut self) -> std::io::Result<()> {
+        self.closed()?;
         self.file.sync_data()
     }
 }
