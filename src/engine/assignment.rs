@@ -58,7 +58,7 @@ async fn carry(app: Arc<App>, executors: Executors, assignment: Assignment) -> R
         insist("the output so far", || app.stored_output(number, fence)).await?
     };
     let masker = Masker::new(&supplies.secrets);
-    let (news, receiver) = mpsc::channel(64);
+    let (news, receiver) = mpsc::channel(32);
     let writer = tokio::spawn(output::write(Arc::clone(&app), number, fence, masker.clone(), receiver));
     let run =
         Run { app: Arc::clone(&app), executors, assignment, supplies, masker, news, stored, born: Instant::now() };

@@ -237,14 +237,14 @@ impl Pipe {
 
 /// The lines at the front that are whole, up to one that is longer than an entry may be.
 fn whole_lines(bytes: &[u8]) -> &[u8] {
-    let mut begin = 0;
-    for end in memchr::memchr_iter(b'\n', bytes) {
-        if end - begin > LONGEST {
-            break;
-        }
-        begin = end + 1;
+    let mut end = 0;
+    // What ends with a line break and is no longer than a line may be holds no line that is.
+    while let Some(last) =
+        bytes.get(end..).and_then(|left| memchr::memrchr(b'\n', left.get(..=LONGEST).unwrap_or(left)))
+    {
+        end += last + 1;
     }
-    bytes.get(..begin).unwrap_or_default()
+    bytes.get(..end).unwrap_or_default()
 }
 
 fn length(bytes: &[u8]) -> u64 {

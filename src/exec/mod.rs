@@ -16,6 +16,7 @@ use crate::domain::secret::SecretText;
 mod bootstrap;
 pub mod enrol;
 pub mod fake;
+mod flow;
 mod frames;
 pub mod local;
 mod session;

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
+use super::flow::{Flow, Pipe};
 use super::frames::{Frames, Item};
 use super::{Known, Stream, bootstrap};
 
@@ -15,8 +16,8 @@ pub(super) const ANSWER: Duration = Duration::from_secs(30);
 /// An open shell that runs `node.sh`.
 pub(super) struct Channel {
     pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
-    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
-    pub stderr: Box<dyn AsyncRead + Send + Unpin>,
+    pub stdout: Box<dyn Pipe>,
+    pub stderr: Box<dyn Pipe>,
     /// Kept as long as the channel is used.
     pub guard: Box<dyn std::any::Any + Send>,
 }
@@ -60,52 +61,31 @@ pub(super) struct Session {
 
 struct Source {
     stream: Stream,
-    reader: Box<dyn AsyncRead + Send + Unpin>,
+    flow: Flow,
     frames: Frames,
     greeted: bool,
     ended: bool,
     /// Bytes of the step's output so far.
     at: u64,
-    buffer: Vec<u8>,
 }
 
-/// Of the buffer for one stream: small until there is much to read, as most steps say little and there are many.
-const SMALLEST: usize = 2 * 1024;
-const LARGEST: usize = 32 * 1024;
 /// How much of what a shell said by itself is kept.
 const NOISE: usize = 4_096;
 
 impl Source {
-    fn new(stream: Stream, reader: Box<dyn AsyncRead + Send + Unpin>, nonce: &str) -> Self {
-        let frames = Frames::new(nonce);
-        Self { stream, reader, frames, greeted: false, ended: false, at: 0, buffer: Vec::with_capacity(SMALLEST) }
+    fn new(stream: Stream, pipe: Box<dyn Pipe>, nonce: &str) -> Self {
+        Self { stream, flow: Flow::new(pipe), frames: Frames::new(nonce), greeted: false, ended: false, at: 0 }
     }
 
     /// The next items; at the end of the stream what was kept back. Safe to drop between calls.
     async fn next(&mut self) -> Vec<Item> {
-        match self.reader.read_buf(&mut self.buffer).await {
-            Ok(0) | Err(_) => {
-                self.ended = true;
-                let rest = self.frames.finish();
-                if rest.is_empty() { Vec::new() } else { vec![Item::Bytes(rest)] }
-            }
-            Ok(_) => {
-                let taken = self.filled();
-                self.frames.push(taken)
-            }
+        let bytes = self.flow.next().await;
+        if !bytes.is_empty() {
+            return self.frames.push(bytes);
         }
-    }
-
-    /// What was read, as it is where it fills most of its memory; the next buffer is larger where this one was full.
-    fn filled(&mut self) -> Vec<u8> {
-        let (size, room) = (self.buffer.len(), self.buffer.capacity());
-        if size <= room / 2 {
-            let taken = self.buffer.clone();
-            self.buffer.clear();
-            return taken;
-        }
-        let next = if size == room { LARGEST } else { room };
-        std::mem::replace(&mut self.buffer, Vec::with_capacity(next))
+        self.ended = true;
+        let rest = self.frames.finish();
+        if rest.is_empty() { Vec::new() } else { vec![Item::Bytes(rest)] }
     }
 }
 

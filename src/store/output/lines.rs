@@ -7,7 +7,7 @@ use crate::domain::ids::{NodeName, StepName};
 use crate::domain::time::Timestamp;
 
 /// The most bytes of lines that stand together: who begins to read in the middle of them reads all of them.
-pub(super) const TOGETHER: usize = 64 * 1024;
+pub(super) const TOGETHER: usize = 128 * 1024;
 
 /// Lines of one stream that were taken together.
 #[derive(Debug, Clone)]

@@ -15,6 +15,8 @@ use crate::domain::ids::RunNumber;
 
 /// A segment is closed when it is larger than this, in bytes.
 const SEGMENT: u64 = 64 * 1024 * 1024;
+/// After so many bytes the disk is told to take them, so that little is left to wait for at the end.
+const UNSYNCED: u64 = 16 * 1024 * 1024;
 /// How many bytes are put together before they are written.
 const PIECE: u64 = 1024 * 1024;
 
@@ -30,8 +32,10 @@ pub struct Writer {
     length: u64,
     lines: u64,
     segment: u64,
-    /// Of a segment that is closed: whether it is on the disk.
-    closing: Option<JoinHandle<std::io::Result<()>>>,
+    /// What the disk is told to take while others write on.
+    syncing: Option<JoinHandle<std::io::Result<()>>>,
+    /// Bytes that were written since it was told so.
+    unsynced: u64,
 }
 
 /// What is to be written next.
@@ -108,7 +112,8 @@ impl Writer {
             length: start + whole,
             lines,
             segment: segment_size,
-            closing: None,
+            syncing: None,
+            unsynced: 0,
         })
     }
 
@@ -155,27 +160,33 @@ impl Writer {
         }
         self.lines = lines;
         self.length += batch.size;
+        self.unsynced += batch.size;
         if self.length - self.start >= self.segment {
-            self.next_segment()?;
+            // Before a third one is begun the first one is on the disk.
+            self.synced()?;
+            let next = options().open(segment(&self.folder, self.length))?;
+            self.start = self.length;
+            let before = std::mem::replace(&mut self.file, next);
+            self.sync_beside(before);
+        } else if self.unsynced >= UNSYNCED && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.synced()?;
+            // Where this cannot be done the end waits longer.
+            if let Ok(file) = self.file.try_clone() {
+                self.sync_beside(file);
+            }
         }
         Ok(())
     }
 
-    /// Begins another segment. The disk takes the one before meanwhile: that one, and no other, so that what is not on the
-    /// disk yet stays bounded.
-    fn next_segment(&mut self) -> std::io::Result<()> {
-        self.closed()?;
-        let next = options().open(segment(&self.folder, self.length))?;
-        let before = std::mem::replace(&mut self.file, next);
-        self.start = self.length;
-        self.closing = Some(std::thread::spawn(move || before.sync_data()));
-        Ok(())
+    fn sync_beside(&mut self, file: File) {
+        self.unsynced = 0;
+        self.syncing = Some(std::thread::spawn(move || file.sync_data()));
     }
 
-    /// Waits until the segments that are closed are on the disk.
-    fn closed(&mut self) -> std::io::Result<()> {
-        let Some(closing) = self.closing.take() else { return Ok(()) };
-        closing.join().unwrap_or_else(|_| Err(std::io::Error::other("a segment could not be closed")))
+    /// Waits until what the disk was told to take is there.
+    fn synced(&mut self) -> std::io::Result<()> {
+        let Some(syncing) = self.syncing.take() else { return Ok(()) };
+        syncing.join().unwrap_or_else(|_| Err(std::io::Error::other("the disk could not be told to keep a log")))
     }
 
     /// How long the log is, in bytes.
@@ -189,7 +200,7 @@ impl Writer {
     /// # Errors
     /// Those of the file system.
     pub fn sync(&mut self) -> std::io::Result<()> {
-        self.closed()?;
+        self.synced()?;
         self.file.sync_data()
     }
 }
