@@ -116,51 +116,71 @@ fn newest_run(client: &Client) -> i64 {
     client.get("/api/v1/runs?limit=1").expect(200).json()["items"][0]["number"].as_i64().unwrap_or(0)
 }
 
-#[test]
-fn a_killed_server_loses_no_event_and_acts_on_none_twice() {
+/// A test of each moment, so that their rounds share the processors.
+macro_rules! a_server_killed_at {
+    ($($name:ident: $moment:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            loses_no_event_and_acts_on_none_twice(Moment::$moment);
+        })*
+
+        #[test]
+        fn no_moment_is_left_out() {
+            assert_eq!(Moment::OF_AN_EVENT.as_slice(), [$(Moment::$moment),*]);
+        }
+    };
+}
+
+a_server_killed_at! {
+    event_stored: EventStored,
+    event_taken: EventTaken,
+    event_judged: EventJudged,
+    action_uncommitted: ActionUncommitted,
+    event_unmarked: EventUnmarked,
+}
+
+fn loses_no_event_and_acts_on_none_twice(moment: Moment) {
     let sshd = Sshd::start();
     let counters = Counters::new();
     let installation = installed(&sshd, &counters);
     let install = &installation.install;
     let mut ahead = 15 * DAY;
     let mut expected = 0;
-    for moment in Moment::OF_AN_EVENT {
-        for round in 0..rounds(50) {
-            let what = format!("{} round {round}", moment.as_str());
-            ahead += LATER;
-            let dying = serve(install, ahead, Some(("INTERLOCK_DIE_AT", moment)));
-            let client = installation.oncall(&dying);
-            // The server may die before it has answered.
-            let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                client.post("/api/v1/events", &posted(&what, &what)).status
-            }));
-            assert_eq!(dying.ended().signal(), Some(9), "{what}: the server ends there");
-            if moment == Moment::EventStored {
-                assert!(asked.is_err(), "{what}: {asked:?}");
-            }
-
-            ahead += LATER;
-            let server = serve(install, ahead, None);
-            let client = installation.oncall(&server);
-            // A sender that got no answer sends again, and one that got one may do so as well.
-            let event = post(&client, &what, &what);
-            assert_eq!(event["duplicate"], true, "{what}: it was stored");
-            expected += 1;
-            let ran = |outcome: &str, run| ("acts".to_owned(), outcome.to_owned(), run);
-            let others =
-                [("looks".to_owned(), "would".to_owned(), None), ("other".to_owned(), "not_matched".to_owned(), None)];
-            let with = |first| [&[first], &others[..]].concat();
-            assert_eq!(verdicts(&client, &event, &what), with(ran("ran", Some(expected))), "{what}");
-            assert_eq!(newest_run(&client), expected, "{what}: one run");
-            let run = until(&client, expected, &OVER);
-            assert_eq!(run["state"], "succeeded", "{what}: {run}");
-            counters.check(&client, expected, &["ilk-dash"], &what);
-            // What was claimed stays claimed.
-            let second = post(&client, &what, &format!("{what} again"));
-            assert_eq!(second["duplicate"], false, "{what}");
-            assert_eq!(verdicts(&client, &second, &what), with(ran("held", None)), "{what}");
-            assert_eq!(newest_run(&client), expected, "{what}: no second run");
+    for round in 0..rounds(50) {
+        let what = format!("{} round {round}", moment.as_str());
+        ahead += LATER;
+        let dying = serve(install, ahead, Some(("INTERLOCK_DIE_AT", moment)));
+        let client = installation.oncall(&dying);
+        // The server may die before it has answered.
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            client.post("/api/v1/events", &posted(&what, &what)).status
+        }));
+        assert_eq!(dying.ended().signal(), Some(9), "{what}: the server ends there");
+        if moment == Moment::EventStored {
+            assert!(asked.is_err(), "{what}: {asked:?}");
         }
+
+        ahead += LATER;
+        let server = serve(install, ahead, None);
+        let client = installation.oncall(&server);
+        // A sender that got no answer sends again, and one that got one may do so as well.
+        let event = post(&client, &what, &what);
+        assert_eq!(event["duplicate"], true, "{what}: it was stored");
+        expected += 1;
+        let ran = |outcome: &str, run| ("acts".to_owned(), outcome.to_owned(), run);
+        let others =
+            [("looks".to_owned(), "would".to_owned(), None), ("other".to_owned(), "not_matched".to_owned(), None)];
+        let with = |first| [&[first], &others[..]].concat();
+        assert_eq!(verdicts(&client, &event, &what), with(ran("ran", Some(expected))), "{what}");
+        assert_eq!(newest_run(&client), expected, "{what}: one run");
+        let run = until(&client, expected, &OVER);
+        assert_eq!(run["state"], "succeeded", "{what}: {run}");
+        counters.check(&client, expected, &["ilk-dash"], &what);
+        // What was claimed stays claimed.
+        let second = post(&client, &what, &format!("{what} again"));
+        assert_eq!(second["duplicate"], false, "{what}");
+        assert_eq!(verdicts(&client, &second, &what), with(ran("held", None)), "{what}");
+        assert_eq!(newest_run(&client), expected, "{what}: no second run");
     }
     installation.done(&["audit", "verify"], "");
 }
