@@ -225,16 +225,16 @@ fn make_room(
 ) -> AppResult<Vec<Canceled>> {
     let (Some(limit), Some(key)) = (&prepared.job.job.concurrency, key) else { return Ok(Vec::new()) };
     rows::hold_limit(c, key)?;
-    let under_way = rows::under_way(c, key)?;
-    if under_way.len() < usize::try_from(limit.limit).unwrap_or(usize::MAX) {
+    let others = rows::under_way_and_next(c, key)?;
+    if others.len() < usize::try_from(limit.limit).unwrap_or(usize::MAX) {
         return Ok(Vec::new());
     }
     match limit.when_busy {
         WhenBusy::Queue => Ok(Vec::new()),
         WhenBusy::Refuse => {
-            let names: Vec<String> = under_way.iter().take(5).map(|r| format!("#{}", r.number)).collect();
+            let names: Vec<String> = others.iter().take(5).map(|r| format!("#{}", r.number)).collect();
             let message = format!(
-                "This job is busy: {} is under way, and it may run {} at a time. Wait for it, or cancel it.",
+                "This job is busy: {} is under way or about to start, and it may run {} at a time. Wait for it, or cancel it.",
                 names.join(", "),
                 limit.limit
             );
@@ -242,7 +242,7 @@ fn make_room(
         }
         WhenBusy::CancelRunning => {
             let mut canceled = Vec::new();
-            for run in under_way {
+            for run in others {
                 // One that is being canceled already is left alone.
                 if run::next(run.state, RunEvent::CancelRequested, run.start_at, now).is_ok() {
                     let reason = "Canceled because a newer run of the same job was asked for.";

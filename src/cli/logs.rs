@@ -1,5 +1,7 @@
 //! The bucket that logs go to, as it is named on the command line and in the environment.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::Failure;
@@ -17,6 +19,9 @@ pub(super) struct Options {
     /// The server of that bucket, where it is not Amazon's: https://HOST
     #[arg(long, global = true, value_name = "URL")]
     logs_endpoint: Option<String>,
+    /// Authorities that are trusted for that server instead of the usual ones: certificates in PEM
+    #[arg(long, global = true, value_name = "FILE")]
+    logs_ca: Option<PathBuf>,
     /// The region of that bucket
     #[arg(long, global = true, value_name = "NAME", default_value = "us-east-1")]
     logs_region: String,
@@ -29,13 +34,21 @@ impl Options {
     /// The bucket, and how long logs stay here as well; `None` where no bucket is named.
     pub(super) fn bucket(&self) -> Result<Option<(Bucket, Seconds)>, Failure> {
         let Some(place) = &self.logs else {
-            return match &self.logs_endpoint {
-                Some(_) => Err(Failure::Usage("`--logs-endpoint` needs `--logs s3://BUCKET`".to_owned())),
-                None => Ok(None),
+            return match (&self.logs_endpoint, &self.logs_ca) {
+                (Some(_), _) => Err(Failure::Usage("`--logs-endpoint` needs `--logs s3://BUCKET`".to_owned())),
+                (None, Some(_)) => Err(Failure::Usage("`--logs-ca` needs `--logs s3://BUCKET`".to_owned())),
+                (None, None) => Ok(None),
             };
         };
         let keep = Seconds::parse(&self.logs_keep)?;
         let key = config::bucket::key().map_err(Failure::Usage)?;
+        let authorities = match &self.logs_ca {
+            None => None,
+            Some(file) => Some(
+                std::fs::read(file)
+                    .map_err(|e| Failure::Usage(format!("`--logs-ca {}` cannot be read: {e}", file.display())))?,
+            ),
+        };
         let bucket = Bucket::new(bucket::Options {
             place: Place::parse(place)?,
             endpoint: self.logs_endpoint.clone(),
@@ -43,6 +56,7 @@ impl Options {
             key_id: key.id,
             secret: key.secret,
             session: key.session,
+            authorities,
         });
         let bucket = bucket.map_err(|e| Failure::Usage(e.to_string()))?;
         Ok(Some((bucket, keep)))

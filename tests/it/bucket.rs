@@ -6,12 +6,14 @@ use interlock::app::log::{From, Page, Wanted};
 use interlock::domain::ids::RunNumber;
 use interlock::domain::time::Seconds;
 use interlock::exec::fake::Script;
+use interlock::store::bucket::{Bucket, Options};
 use interlock::store::output;
 
+use crate::certificates::certificates;
 use crate::harness::{Base, TestApp, on_both_databases, operator};
 use crate::program::{Install, Server, ends};
 use crate::proxy::{Mood, Proxy};
-use crate::s3::{S3, bucket};
+use crate::s3::{S3, bucket, options};
 use crate::store_contract::databases::postgres;
 
 const ANY: (&str, &str) = ("id", "secret");
@@ -308,4 +310,48 @@ fn what_is_wrong_with_a_bucket_is_said_with_what_to_do() {
     }
     let (_, err) = ends(&install.run(&["runs", "--logs-endpoint", "http://x"]), 2);
     assert!(err.contains("needs `--logs"), "{err}");
+}
+
+#[test]
+fn a_bucket_with_a_certificate_of_ones_own_is_used_where_its_authority_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let s3 = S3::start_privately(folder.path());
+    let pem = |name: &str| std::fs::read(folder.path().join(format!("{name}.pem"))).unwrap();
+    let at = |authorities: Option<Vec<u8>>| {
+        let endpoint = Some(format!("https://127.0.0.1:{}", s3.port));
+        Bucket::new(Options { endpoint, authorities, ..options(s3.port, "logs", ANY) })
+    };
+    let trusted = ureq::Agent::config_builder()
+        .tls_config(ureq::tls::TlsConfig::builder().disable_verification(true).build())
+        .build()
+        .new_agent();
+    trusted.put(&format!("https://127.0.0.1:{}/logs", s3.port)).send_empty().unwrap();
+
+    let test = TestApp::fake();
+    load(&test);
+    let run = run_that_says(&test, "one\ntwo\n");
+    for other in [None, Some(pem("other"))] {
+        test.wait(test.app.archive_logs_in(at(other).unwrap(), WEEK)).unwrap();
+        assert_eq!(moves(&test), Moved { failed: 1, ..Moved::default() });
+        let (_, failing) = test.wait(test.app.check_archive(&operator())).unwrap().unwrap();
+        assert!(failing[0].error.contains("name its authority with `--logs-ca`"), "{}", failing[0].error);
+        test.clock.advance(TimeDelta::hours(1));
+    }
+    let whole = read(&test, run, From::Offset(0), 10);
+    test.wait(test.app.archive_logs_in(at(Some(pem("ca"))).unwrap(), WEEK)).unwrap();
+    assert_eq!(moves(&test), stored(1));
+    test.clock.advance(TimeDelta::days(8));
+    assert_eq!((moves(&test).left, is_here(&test, run)), (1, false));
+    assert_eq!(read(&test, run, From::Offset(0), 10), whole);
+
+    let none = at(Some(b"no certificate".to_vec())).unwrap_err().to_string();
+    assert!(none.contains("the file of `--logs-ca` holds no certificate in PEM"), "{none}");
+    let install = Install::new();
+    let given =
+        ["serve", "--logs", "s3://logs", "--logs-endpoint", "https://127.0.0.1:1", "--logs-ca", "/nowhere/ca.pem"];
+    let mut command = install.command(&given);
+    command.env("AWS_ACCESS_KEY_ID", "a").env("AWS_SECRET_ACCESS_KEY", "b");
+    let (_, said) = ends(&command.output().unwrap(), 2);
+    assert!(said.contains("`--logs-ca /nowhere/ca.pem` cannot be read"), "{said}");
 }

@@ -291,6 +291,9 @@ fn one_too_many_is_refused_queued_or_takes_over() {
     test.steps().script("n1", "one", hold());
 
     let running = ask(&test, "refuse");
+    // Also while the first one has not started yet.
+    let refused = test.ask("oncall", "ops", "refuse", &[]).unwrap_err();
+    assert_eq!(refused.refusal().unwrap().code, "busy");
     test.step();
     test.until_started(1);
     let refused = test.ask("oncall", "ops", "refuse", &[]).unwrap_err();
@@ -324,7 +327,10 @@ fn one_too_many_is_refused_queued_or_takes_over() {
     test.until_started(before + 1);
     let b = ask(&test, "take-over");
     assert_eq!((test.state(a), test.state(b)), (State::Canceling, State::Queued));
-    test.wait(test.app.cancel_run(&test.actor("oncall"), b, "test")).unwrap();
+    // The newest one takes over from one that still waits as well.
+    let c = ask(&test, "take-over");
+    assert_eq!((test.state(b), test.state(c)), (State::Canceled, State::Queued));
+    test.wait(test.app.cancel_run(&test.actor("oncall"), c, "test")).unwrap();
     test.settle();
     assert_eq!(test.state(a), State::Canceled);
 }

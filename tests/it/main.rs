@@ -7,6 +7,7 @@ mod architecture;
 mod backtests;
 mod bucket;
 mod caps;
+mod certificates;
 mod client;
 mod clocks;
 mod command_line;

@@ -35,20 +35,31 @@ print(json.dumps([key["AccessKeyId"], key["SecretAccessKey"]]))
 impl S3 {
     /// With an empty bucket `logs`.
     pub(crate) fn start() -> Self {
+        let this = Self::serve(&[], "http://127.0.0.1:");
+        ureq::put(&format!("{}/logs", this.address())).send_empty().unwrap();
+        this
+    }
+
+    /// Over TLS with the certificate of this folder, without a bucket.
+    pub(crate) fn start_privately(folder: &Path) -> Self {
+        let file = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+        Self::serve(&["-c", &file("server.pem"), "-k", &file("server.key")], "https://127.0.0.1:")
+    }
+
+    fn serve(more: &[&str], told: &str) -> Self {
         let mut command = Command::new(programs().join("moto_server"));
-        command.args(["-H", "127.0.0.1", "-p", "0"]).stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
+        command.args(["-H", "127.0.0.1", "-p", "0"]).args(more);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).stdin(Stdio::null());
         let started = command.spawn();
         let mut process = started.unwrap_or_else(|e| panic!("moto is not installed, `tests/run` does it: {e}"));
         let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
         let port = said
             .by_ref()
             .map_while(Result::ok)
-            .find_map(|line| line.split_once("http://127.0.0.1:").and_then(|(_, port)| port.trim().parse().ok()));
+            .find_map(|line| line.split_once(told).and_then(|(_, port)| port.trim().parse().ok()));
         // It writes a line for each request, and must not wait for a reader.
         std::thread::spawn(move || said.for_each(drop));
-        let this = Self { process, port: port.unwrap() };
-        ureq::put(&format!("{}/logs", this.address())).send_empty().unwrap();
-        this
+        Self { process, port: port.unwrap() }
     }
 
     pub(crate) fn address(&self) -> String {
@@ -80,13 +91,18 @@ impl Drop for S3 {
 
 /// A bucket at a server on this machine.
 pub(crate) fn bucket(port: u16, name: &str, key: (&str, &str)) -> Bucket {
-    let options = Options {
+    Bucket::new(options(port, name, key)).unwrap()
+}
+
+/// What such a bucket is made of.
+pub(crate) fn options(port: u16, name: &str, key: (&str, &str)) -> Options {
+    Options {
         place: Place::parse(&format!("s3://{name}/there")).unwrap(),
         endpoint: Some(format!("http://127.0.0.1:{port}")),
         region: "us-east-1".to_owned(),
         key_id: key.0.to_owned(),
         secret: key.1.to_owned().into(),
         session: None,
-    };
-    Bucket::new(options).unwrap()
+        authorities: None,
+    }
 }

@@ -43,6 +43,16 @@ pub enum BucketError {
         /// What went wrong.
         why: String,
     },
+    /// Nobody who is trusted vouches for the server.
+    #[error(
+        "the certificate of the server of the bucket {place} is not trusted ({why}); where it is your own, name its authority with `--logs-ca`"
+    )]
+    NotTrusted {
+        /// The bucket and its server.
+        place: String,
+        /// What is wrong with the certificate.
+        why: String,
+    },
     /// What came back is not what was sent.
     #[error("the object {key} in the bucket {place} is not what was sent: see whether something else writes there")]
     Differs {
@@ -75,6 +85,8 @@ impl BucketError {
                     Self::NoBucket { place }
                 } else if refused.iter().any(|code| why.contains(code)) {
                     Self::Refused { place }
+                } else if why.contains("invalid peer certificate") {
+                    Self::NotTrusted { place, why: cause(other) }
                 } else {
                     Self::Unreachable { place, why: cause(other) }
                 }

@@ -9,17 +9,33 @@ use object_store::client::{
 };
 use ureq::http::request::Parts;
 use ureq::http::{Method, Request};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 
 /// The most that an answer may hold, in bytes. Ranges are smaller.
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 
 /// Makes the client.
 #[derive(Debug)]
-pub(super) struct Connector;
+pub(super) struct Connector(TlsConfig);
+
+impl Connector {
+    /// With certificates of authorities in PEM, where not the usual ones are trusted. The error is a sentence's end.
+    pub(super) fn trusting(authorities: Option<&[u8]>) -> Result<Self, String> {
+        let Some(pem) = authorities else { return Ok(Self(TlsConfig::default())) };
+        let found: Result<Vec<_>, _> = parse_pem(pem).collect();
+        let certificate = |item| if let PemItem::Certificate(it) = item { Some(it) } else { None };
+        let found: Vec<_> = found.unwrap_or_default().into_iter().filter_map(certificate).collect();
+        if found.is_empty() {
+            return Err("the file of `--logs-ca` holds no certificate in PEM".to_owned());
+        }
+        Ok(Self(TlsConfig::builder().root_certs(RootCerts::from(found)).build()))
+    }
+}
 
 impl HttpConnector for Connector {
     fn connect(&self, _options: &ClientOptions) -> object_store::Result<HttpClient> {
         let agent = ureq::Agent::config_builder()
+            .tls_config(self.0.clone())
             .http_status_as_error(false)
             .max_redirects(0)
             .timeout_connect(Some(Duration::from_secs(10)))

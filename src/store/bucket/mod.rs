@@ -44,6 +44,8 @@ pub struct Options {
     pub secret: zeroize::Zeroizing<String>,
     /// What goes with a key for a while.
     pub session: Option<zeroize::Zeroizing<String>>,
+    /// Certificates of authorities in PEM, which are trusted instead of the usual ones.
+    pub authorities: Option<Vec<u8>>,
 }
 
 /// A bucket. Cheap to clone.
@@ -74,20 +76,21 @@ impl Bucket {
     /// Puts a bucket together. Nothing is asked of it yet.
     ///
     /// # Errors
-    /// [`BucketError::Unusable`] for an address that cannot be one.
+    /// [`BucketError::Unusable`] for an address that cannot be one, and for authorities that cannot be read.
     pub fn new(options: Options) -> Result<Self, BucketError> {
-        let Options { place, endpoint, region, key_id, secret, session } = options;
+        let Options { place, endpoint, region, key_id, secret, session, authorities } = options;
         let told = format!("{} at {}", place.bucket, endpoint.as_deref().unwrap_or("Amazon S3"));
         let unusable = |why: String| BucketError::Unusable { place: told.clone(), why };
         let retry =
             RetryConfig { backoff: BackoffConfig::default(), max_retries: 2, retry_timeout: Duration::from_secs(30) };
+        let connector = http::Connector::trusting(authorities.as_deref()).map_err(unusable)?;
         let mut builder = AmazonS3Builder::new()
             .with_bucket_name(&place.bucket)
             .with_region(region)
             .with_access_key_id(key_id)
             .with_secret_access_key(secret.as_str())
             .with_retry(retry)
-            .with_http_connector(http::Connector);
+            .with_http_connector(connector);
         if let Some(endpoint) = endpoint {
             let plain = endpoint.starts_with("http://");
             if !plain && !endpoint.starts_with("https://") {

@@ -4,6 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{BufReader, ErrorKind, IoSlice, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
@@ -167,20 +168,27 @@ impl Writer {
             let next = options().open(segment(&self.folder, self.length))?;
             self.start = self.length;
             let before = std::mem::replace(&mut self.file, next);
-            self.sync_beside(before);
+            self.sync_beside(before)?;
         } else if self.unsynced >= UNSYNCED && self.syncing.as_ref().is_none_or(JoinHandle::is_finished) {
             self.synced()?;
             // Where this cannot be done the end waits longer.
             if let Ok(file) = self.file.try_clone() {
-                self.sync_beside(file);
+                self.sync_beside(file)?;
             }
         }
         Ok(())
     }
 
-    fn sync_beside(&mut self, file: File) {
+    fn sync_beside(&mut self, file: File) -> std::io::Result<()> {
         self.unsynced = 0;
-        self.syncing = Some(std::thread::spawn(move || file.sync_data()));
+        let file = Arc::new(file);
+        let beside = Arc::clone(&file);
+        match std::thread::Builder::new().name("log-sync".to_owned()).spawn(move || beside.sync_data()) {
+            Ok(syncing) => self.syncing = Some(syncing),
+            // There is no thread to be had, so this one waits.
+            Err(_) => file.sync_data()?,
+        }
+        Ok(())
     }
 
     /// Waits until what the disk was told to take is there.

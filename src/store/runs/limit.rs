@@ -1,4 +1,4 @@
-//! What a job's limit counts: the runs of one concurrency key that are under way.
+//! What a job's limit counts: the runs of one concurrency key that are under way, and those that are about to be.
 
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -11,6 +11,7 @@ use crate::store::error::StoreError;
 use crate::store::schema::runs;
 
 const UNDER_WAY: [State; 2] = [State::Running, State::Canceling];
+const AND_NEXT: [State; 3] = [State::Queued, State::Running, State::Canceling];
 
 /// Makes whoever holds the same key wait until this transaction is over, so that what is counted in it stays true. SQLite
 /// has one writer at a time anyway.
@@ -34,14 +35,16 @@ pub fn count_under_way(c: &mut Conn, key: &str) -> Result<i64, StoreError> {
     Ok(some.count().get_result(c)?)
 }
 
-/// The runs with this concurrency key that are under way.
+/// The runs with this concurrency key that are under way or start as soon as they can.
 ///
 /// # Errors
 /// Those of the database.
-pub fn under_way(c: &mut Conn, key: &str) -> Result<Vec<RunRecord>, StoreError> {
-    Ok(runs::table
+pub fn under_way_and_next(c: &mut Conn, key: &str) -> Result<Vec<RunRecord>, StoreError> {
+    let mut found: Vec<RunRecord> = runs::table
         .filter(runs::concurrency_key.eq(key))
-        .filter(runs::state.eq_any(UNDER_WAY.map(State::as_str)))
+        .filter(runs::state.eq_any(AND_NEXT.map(State::as_str)))
         .select(RunRecord::as_select())
-        .load(c)?)
+        .load(c)?;
+    found.sort_unstable_by_key(|run| run.number);
+    Ok(found)
 }

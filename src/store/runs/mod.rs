@@ -28,7 +28,7 @@ use super::schema::{run_nodes, run_options, runs};
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
 pub use lease::{ClaimedRun, Lapse, claim, due, extend_lease, leased, queued, set_attempt};
-pub use limit::{count_under_way, hold_limit, under_way};
+pub use limit::{count_under_way, hold_limit, under_way_and_next};
 pub use list::{Filter, Outcome, count_open, last_success, list, prune, recent_outcomes};
 pub use steps::{StepRecord, StepUpdate, put_step, steps};
 

@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use chrono::TimeDelta;
 
 use super::{events, world};
+use crate::certificates::certificates;
 use crate::harness::Base;
 
 /// Answers every request with a list, over TLS.
@@ -51,23 +52,6 @@ impl Drop for Elsewhere {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-pub(super) fn openssl(folder: &Path, arguments: &str) {
-    let output = Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Two authorities, and a certificate for this machine by the first.
-pub(super) fn certificates(folder: &Path) {
-    const KEY: &str = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    for name in ["ca", "other"] {
-        openssl(folder, &format!("req -x509 {KEY} -keyout {name}.key -out {name}.pem -days 3 -subj /CN={name}"));
-    }
-    openssl(folder, &format!("req {KEY} -keyout server.key -out server.csr -subj /CN=server"));
-    fs::write(folder.join("more"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
-    let signed = "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out server.pem -days 3";
-    openssl(folder, &format!("{signed} -extfile more"));
 }
 
 /// The line of a source that trusts one of them.

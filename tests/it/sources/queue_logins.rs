@@ -9,8 +9,9 @@ use async_nats::ConnectOptions;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::privately::{ca, certificates, openssl};
+use super::privately::ca;
 use super::{events, world};
+use crate::certificates::{certificates, openssl};
 use crate::harness::{Base, TestApp, project_name};
 use crate::nats::{NatsServer, Publisher};
 

@@ -85,7 +85,7 @@ fn every_read(c: &mut Conn) -> Result<(), StoreError> {
     runs::due(c, at(0), 9)?;
     runs::leased(c, 9)?;
     runs::count_under_way(c, "k")?;
-    runs::under_way(c, "k")?;
+    runs::under_way_and_next(c, "k")?;
     runs::last_success(c, &ops(), &job)?;
     runs::recent_outcomes(c, &ops(), &[job.clone(), job], 5)?;
     runs::steps(c, RunNumber::new(1))?;

@@ -89,6 +89,8 @@ async fn a_run_from_request_to_end() {
             .await,
         );
         conflict(change(db, by_job(), number, State::Running, State::Canceling, None).await);
+        assert_eq!(db.read(|c| runs::count_under_way(c, "key-a")).await.unwrap(), 0);
+        assert_eq!(db.read(|c| runs::under_way_and_next(c, "key-a")).await.unwrap().len(), 1);
         let take = |server: &'static str, lapse: Lapse, now, until| {
             db.write(move |c| runs::claim(c, &system(), number, server, lapse.clone(), now, until))
         };
@@ -99,7 +101,7 @@ async fn a_run_from_request_to_end() {
         conflict(change(db, system(), number, State::Queued, State::Running, Some(0)).await);
         change(db, system(), number, State::Queued, State::Running, Some(1)).await.unwrap();
         assert_eq!(db.read(|c| runs::count_under_way(c, "key-a")).await.unwrap(), 1);
-        assert_eq!(db.read(|c| runs::under_way(c, "key-a")).await.unwrap().len(), 1);
+        assert_eq!(db.read(|c| runs::under_way_and_next(c, "key-a")).await.unwrap().len(), 1);
         assert_eq!(db.read(|c| runs::count_under_way(c, "key-b")).await.unwrap(), 0);
 
         let step = |state: StepState, exit_code| StepRecord {
