@@ -42,13 +42,7 @@ impl Options {
         };
         let keep = Seconds::parse(&self.logs_keep)?;
         let key = config::bucket::key().map_err(Failure::Usage)?;
-        let authorities = match &self.logs_ca {
-            None => None,
-            Some(file) => Some(
-                std::fs::read(file)
-                    .map_err(|e| Failure::Usage(format!("`--logs-ca {}` cannot be read: {e}", file.display())))?,
-            ),
-        };
+        let authorities = self.logs_ca.as_deref().map(|file| super::file_of("--logs-ca", file)).transpose()?;
         let bucket = Bucket::new(bucket::Options {
             place: Place::parse(place)?,
             endpoint: self.logs_endpoint.clone(),

@@ -33,7 +33,7 @@ mod token;
 mod user;
 mod why;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -143,6 +143,11 @@ enum Failure {
     Usage(String),
     /// Something is in the way: exit code 1.
     Broken(String),
+}
+
+/// Reads the file that an option names.
+fn file_of(option: &str, file: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(file).map_err(|e| Failure::Usage(format!("`{option} {}` cannot be read: {e}", file.display())))
 }
 
 impl From<AppError> for Failure {

@@ -80,13 +80,7 @@ impl Options {
             }
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let authority = match &self.smtp_ca {
-            None => None,
-            Some(file) => Some(
-                std::fs::read(file)
-                    .map_err(|e| Failure::Usage(format!("`--smtp-ca {}` cannot be read: {e}", file.display())))?,
-            ),
-        };
+        let authority = self.smtp_ca.as_deref().map(|file| super::file_of("--smtp-ca", file)).transpose()?;
         let settings = MailSettings { host, port, tls, from, account, authority };
         Mail::new(settings).map(Some).map_err(Failure::Usage)
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::clocks::own_clock;
 use crate::program::{Install, Server};
-use crate::servers::{Counters, Installation, OVER, rounds, until};
+use crate::servers::{Counters, Installation, OVER, a_test_of_each_moment, rounds, until};
 use crate::sshd::Sshd;
 
 const PASSWORD: &str = "correct horse battery";
@@ -116,22 +116,8 @@ fn newest_run(client: &Client) -> i64 {
     client.get("/api/v1/runs?limit=1").expect(200).json()["items"][0]["number"].as_i64().unwrap_or(0)
 }
 
-/// A test of each moment, so that their rounds share the processors.
-macro_rules! a_server_killed_at {
-    ($($name:ident: $moment:ident),* $(,)?) => {
-        $(#[test]
-        fn $name() {
-            loses_no_event_and_acts_on_none_twice(Moment::$moment);
-        })*
-
-        #[test]
-        fn no_moment_is_left_out() {
-            assert_eq!(Moment::OF_AN_EVENT.as_slice(), [$(Moment::$moment),*]);
-        }
-    };
-}
-
-a_server_killed_at! {
+a_test_of_each_moment! {
+    loses_no_event_and_acts_on_none_twice, Moment::OF_AN_EVENT;
     event_stored: EventStored,
     event_taken: EventTaken,
     event_judged: EventJudged,

@@ -7,25 +7,11 @@ use interlock::domain::moment::Moment;
 use serde_json::json;
 
 use crate::program::{Install, Server};
-use crate::servers::{Counters, Installation, OVER, ask, rounds, until};
+use crate::servers::{Counters, Installation, OVER, a_test_of_each_moment, ask, rounds, until};
 use crate::sshd::Sshd;
 
-/// A test of each moment, so that their rounds share the processors.
-macro_rules! a_server_killed_at {
-    ($($name:ident: $moment:ident),* $(,)?) => {
-        $(#[test]
-        fn $name() {
-            starts_nothing_twice_and_loses_nothing(Moment::$moment);
-        })*
-
-        #[test]
-        fn no_moment_is_left_out() {
-            assert_eq!(Moment::OF_A_RUN.as_slice(), [$(Moment::$moment),*]);
-        }
-    };
-}
-
-a_server_killed_at! {
+a_test_of_each_moment! {
+    starts_nothing_twice_and_loses_nothing, Moment::OF_A_RUN;
     accepted: Accepted,
     row_committed: RowCommitted,
     lease_taken: LeaseTaken,

@@ -145,3 +145,19 @@ pub(crate) fn rounds(long: usize) -> usize {
     let full = std::env::var("INTERLOCK_FULL").is_ok_and(|v| !v.is_empty());
     if full { long } else { 3 }
 }
+
+/// A test of each moment at which a server dies, so that their rounds share the processors.
+macro_rules! a_test_of_each_moment {
+    ($test:path, $all:path; $($name:ident: $moment:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            $test(Moment::$moment);
+        })*
+
+        #[test]
+        fn no_moment_is_left_out() {
+            assert_eq!($all.as_slice(), [$(Moment::$moment),*]);
+        }
+    };
+}
+pub(crate) use a_test_of_each_moment;

@@ -18,7 +18,7 @@ pub(super) fn shared(lines: &Lines) -> String {
 
 /// Writes the header of a frame whose first line has this number.
 pub(super) fn header(number: u64, shared: &str, group: &Group, out: &mut Vec<u8>) {
-    decimal(length_of(&group.bytes), out);
+    decimal(length(group.bytes.len()), out);
     out.push(b' ');
     decimal(number, out);
     out.extend_from_slice(shared.as_bytes());
@@ -178,16 +178,16 @@ impl Body {
             Some(at) if !last => left.get(..at).unwrap_or_default(),
             _ => left,
         };
-        let begin = if first { 0 } else { self.head.own + length_from(self.place) };
+        let begin = if first { 0 } else { self.head.own + length(self.place) };
         self.place += bytes.len() + 1;
         self.next += 1;
         // Those before the last one are as long here as on the node.
-        let behind = length_from((self.bytes.len() + 1).saturating_sub(self.place));
+        let behind = length((self.bytes.len() + 1).saturating_sub(self.place));
         let behind = if last { 0 } else { behind - u64::from(!self.head.ended) };
         Some(Placed {
             head: &self.head,
             begin,
-            end: self.head.own + length_from(self.place),
+            end: self.head.own + length(self.place),
             number: self.head.number + self.next - 1,
             bytes,
             source: self.head.source.saturating_sub(behind),
@@ -213,10 +213,6 @@ impl Placed<'_> {
     }
 }
 
-fn length_of(bytes: &[u8]) -> u64 {
-    length_from(bytes.len())
-}
-
-fn length_from(bytes: usize) -> u64 {
+fn length(bytes: usize) -> u64 {
     u64::try_from(bytes).unwrap_or(u64::MAX)
 }
