@@ -14,6 +14,7 @@ use crate::domain::node::Jump;
 use crate::domain::secret::SecretText;
 
 mod bootstrap;
+mod crowd;
 pub mod enrol;
 pub mod fake;
 mod flow;
@@ -207,15 +208,9 @@ impl Receipt {
         Self(Some(give))
     }
 
-    /// Does something more, once it was given.
-    pub(crate) fn and_then(self, more: BoxFuture<'static, ()>) -> Self {
-        Self(self.0.map(|give| {
-            let both: BoxFuture<'static, ()> = Box::pin(async move {
-                give.await;
-                more.await;
-            });
-            both
-        }))
+    /// Puts something around its giving. Does nothing where there is none to give.
+    pub(crate) fn wrapped(self, wrap: impl FnOnce(BoxFuture<'static, ()>) -> BoxFuture<'static, ()>) -> Self {
+        Self(self.0.map(wrap))
     }
 
     /// Tells it.

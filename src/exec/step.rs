@@ -6,7 +6,6 @@
 
 mod ends;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt as _};
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 
 use super::session::{Event, Session, Shell};
 use super::stop::{GRACE, NotStopped, Stopped, stop};
-use super::{CancelSignal, Chunk, Earlier, Ended, StepOutcome, StepRequest, Stream, wire};
+use super::{CancelSignal, Chunk, Earlier, Ended, StepOutcome, StepRequest, Stream, crowd, wire};
 use crate::domain::moment::Moment;
 use ends::{not_started, unknown};
 
@@ -25,9 +24,8 @@ const TAIL: Duration = Duration::from_secs(10);
 const LATE: Duration = Duration::from_secs(30);
 /// How long after its start a step's output is asked for as it comes. One that is over by then costs its node less, which
 /// counts where many are under way; among few somebody may be waiting for the first line.
-const SILENT: Duration = Duration::from_millis(250);
-const SILENT_AMONG_FEW: Duration = Duration::from_millis(50);
-const FEW: usize = 8;
+const SILENT: Duration = Duration::from_millis(50);
+const SILENT_IN_A_CROWD: Duration = Duration::from_millis(250);
 /// Pauses between attempts to reach a node again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -35,27 +33,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How long a node may be out of reach before the outcome of what runs there is given up as unknown.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// How many steps are under way.
-static UNDER_WAY: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts a step as long as it lives.
-struct UnderWay;
-
-impl UnderWay {
-    fn begin() -> Self {
-        UNDER_WAY.fetch_add(1, Ordering::Relaxed);
-        Self
-    }
-
-    fn silence() -> Duration {
-        if UNDER_WAY.load(Ordering::Relaxed) <= FEW { SILENT_AMONG_FEW } else { SILENT }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        UNDER_WAY.fetch_sub(1, Ordering::Relaxed);
-    }
+fn silence() -> Duration {
+    if crowd::is_here() { SILENT_IN_A_CROWD } else { SILENT }
 }
 
 /// Runs a step over a shell.
@@ -66,7 +45,7 @@ pub(super) async fn run(
     mut cancel: CancelSignal,
     patience: Duration,
 ) -> Ended {
-    let _counted = UnderWay::begin();
+    let _counted = crowd::UnderWay::begin();
     let payload = match wire::payload(request) {
         Ok(payload) => payload,
         Err(e) => return not_started("bad_request", e.to_string()),
@@ -316,7 +295,7 @@ impl Step<'_> {
                     match verb.as_str() {
                         "started" => {
                             self.started(&word).await;
-                            silent = (!self.attached).then(|| Instant::now() + UnderWay::silence());
+                            silent = (!self.attached).then(|| Instant::now() + silence());
                         }
                         "refused" => return self.refused(&word),
                         "lost" => return Ok(self.lost_for_good(&word)),

@@ -18,6 +18,7 @@ pub(super) mod agent;
 mod config;
 mod pool;
 mod ready;
+mod receipts;
 mod trouble;
 
 use pool::Trust;
@@ -75,13 +76,23 @@ impl Executor for SshExecutor {
         cancel: CancelSignal,
     ) -> BoxFuture<'a, Ended> {
         async move {
-            let under_way = self.pool.begin();
             let shell = NodeShell { pool: self.pool.clone(), target };
             let mut ended = step::run(&shell, request, output, cancel, self.patience).await;
-            drop(under_way);
-            let keep = ready::keep(&self.pool, target);
-            // Nobody has to wait for it.
-            ended.receipt = ended.receipt.and_then(async { drop(tokio::spawn(keep)) }.boxed());
+            // What is kept there was opened before this step's end.
+            self.pool.vacate(target);
+            if let Some(mut open) = self.pool.receipt(target) {
+                let keep = ready::keep(&self.pool, target);
+                ended.receipt = ended.receipt.wrapped(|give| {
+                    let whole = async move {
+                        open.time().await;
+                        give.await;
+                        drop(open);
+                        // Nobody has to wait for it.
+                        drop(tokio::spawn(keep));
+                    };
+                    whole.boxed()
+                });
+            }
             ended
         }
         .boxed()
@@ -104,6 +115,7 @@ impl NodeShell<'_> {
 impl Shell for NodeShell<'_> {
     fn open(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         async {
+            let _hurry = self.pool.hurry(self.target);
             if let Some(session) = self.pool.ready(self.target).await {
                 return Ok(session);
             }

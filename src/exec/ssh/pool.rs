@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::agent::Agent;
 use super::config::{self, ControlDirectory};
 use super::ready::Ready;
+use super::receipts::{self, Receipts};
 use super::trouble;
 use crate::domain::digest::Digest;
 use crate::exec::Target;
@@ -29,8 +30,10 @@ const IDLE: Duration = Duration::from_secs(120);
 const REFUSALS: u32 = 2;
 /// For this long.
 const COOL_DOWN: Duration = Duration::from_secs(300);
-/// More steps at once than these leave no processor time to spare.
-const FEW: usize = 4;
+/// Shells that nobody waits for yet are opened so many at a time.
+const OPENING: usize = 4;
+/// How long nodes may take to hear what they still have to be told before all connections end.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// All masters of a process.
 #[derive(Debug)]
@@ -39,17 +42,7 @@ pub(super) struct Pool {
     places: Mutex<HashMap<Digest, Arc<Place>>>,
     agents: tokio::sync::Mutex<HashMap<Digest, Weak<Agent>>>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    under_way: AtomicUsize,
     opening: Semaphore,
-}
-
-/// A step under way on some node.
-pub(super) struct UnderWay(Arc<Pool>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Where a master is, or will be.
@@ -57,6 +50,7 @@ impl Drop for UnderWay {
 pub(super) struct Place {
     sessions: Arc<Semaphore>,
     pub(super) ready: Ready,
+    receipts: Arc<Receipts>,
     inner: tokio::sync::Mutex<Inner>,
 }
 
@@ -135,8 +129,7 @@ impl Pool {
             places: Mutex::default(),
             agents: tokio::sync::Mutex::default(),
             hosts: Mutex::default(),
-            under_way: AtomicUsize::new(0),
-            opening: Semaphore::new(FEW),
+            opening: Semaphore::new(OPENING),
         })
     }
 
@@ -153,15 +146,14 @@ impl Pool {
         Ok((self.master(&place, target, trust).await?, permit))
     }
 
-    /// Counts a step as under way until what it gives is dropped.
-    pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        UnderWay(self.clone())
+    /// A receipt that is to be given over the target's connection.
+    pub(super) fn receipt(&self, target: &Target) -> Option<receipts::Open> {
+        Some(self.known(target)?.receipts.begin())
     }
 
-    /// Whether so many steps are under way that whatever is not needed yet would only be in their way.
-    pub(super) fn crowded(&self) -> bool {
-        self.under_way.load(Ordering::Relaxed) > FEW
+    /// Lets no receipt wait for a quiet moment until what this returns is dropped: the connection is wanted.
+    pub(super) fn hurry(&self, target: &Target) -> receipts::Hurry {
+        self.place(target).receipts.hurry()
     }
 
     /// The shell that is kept ready, or about to be.
@@ -194,6 +186,9 @@ impl Pool {
     /// Ends all masters and agents.
     pub(super) async fn close(&self) {
         let places: Vec<Arc<Place>> = lock(&self.places).drain().map(|(_, place)| place).collect();
+        let told = join_all(places.iter().map(|place| place.receipts.give_all()));
+        // A node that does not hear it keeps the step's files for a while.
+        let _ = tokio::time::timeout(FAREWELL, told).await;
         for place in places {
             drop(place.ready.take().await);
             let master = place.inner.lock().await.master.take();
@@ -210,6 +205,7 @@ impl Pool {
             Arc::new(Place {
                 sessions: Arc::new(Semaphore::new(SESSIONS)),
                 ready: Ready::default(),
+                receipts: Arc::default(),
                 inner: tokio::sync::Mutex::default(),
             })
         });

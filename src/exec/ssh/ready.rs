@@ -11,11 +11,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::pool::Pool;
-use crate::exec::Target;
 use crate::exec::session::Session;
+use crate::exec::{Target, crowd};
 
-/// How long after a step's end: most steps of a run follow each other sooner.
-const PAUSE: Duration = Duration::from_millis(100);
 /// A shell that is older may not know what has changed on its node.
 const OLDEST: Duration = Duration::from_secs(60);
 
@@ -55,19 +53,8 @@ pub(super) struct Vacant<'p>(MutexGuard<'p, Option<(Instant, Session)>>);
 pub(super) fn keep(pool: &Arc<Pool>, target: &Target) -> impl Future<Output = ()> + Send + 'static {
     let (pool, target) = (Arc::downgrade(pool), target.clone());
     async move {
-        // What is kept there was opened before the step that has just ended.
-        let Some(before) = pool.upgrade() else { return };
-        before.vacate(&target);
-        drop(before);
-        loop {
-            tokio::time::sleep(PAUSE).await;
-            // A run over many nodes would pay for it before its last node is done.
-            match pool.upgrade() {
-                None => return,
-                Some(pool) if pool.crowded() => {}
-                Some(_) => break,
-            }
-        }
+        // A run over many nodes would pay for it before its last node is done.
+        crowd::passed().await;
         let Some(pool) = pool.upgrade() else { return };
         let Some((born, place)) = open(&pool, &target).await else { return };
         drop(pool);
