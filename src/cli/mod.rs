@@ -28,6 +28,7 @@ mod run;
 mod runs;
 mod serve;
 mod sources;
+mod ssh;
 mod start;
 mod token;
 mod user;
@@ -65,6 +66,8 @@ struct Global {
     server: Option<String>,
     #[command(flatten)]
     logs: logs::Options,
+    #[command(flatten)]
+    ssh: ssh::Options,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     format: Format,

@@ -167,7 +167,7 @@ async fn find(app: &App, job: &str, project: Option<&str>) -> Result<(ProjectNam
 /// Follows a run to its end, carrying it out here unless a server is faster.
 async fn follow(global: &Global, app: &Arc<App>, number: RunNumber) -> Result<RunView, Failure> {
     let actor = start::operator();
-    let (executors, ssh) = start::executors(app)?;
+    let (executors, ssh) = start::executors(app, global.ssh.key_exchange())?;
     let engine = Engine::new(Arc::clone(app), executors).only(number);
     let mut offset = 0;
     loop {

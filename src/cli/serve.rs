@@ -13,6 +13,7 @@ use super::{Done, Failure, Global, apply, enrichers, folder, notify, out, source
 use crate::app::App;
 use crate::engine::Engine;
 use crate::enrich::Asker;
+use crate::exec::ssh::KeyExchange;
 use crate::feed::Feed;
 use crate::notify::Courier;
 
@@ -43,6 +44,7 @@ pub(super) struct Outside {
     courier: Courier,
     feed: Feed,
     asker: Asker,
+    key_exchange: KeyExchange,
 }
 
 impl Outside {
@@ -79,6 +81,7 @@ pub(super) fn run(global: Global, options: Options) -> Done {
         courier: options.notify.courier()?,
         feed: options.sources.feed()?,
         asker: options.enrichers.asker()?,
+        key_exchange: global.ssh.key_exchange(),
     };
     block_on(async move {
         if options.role == Role::Worker {
@@ -164,7 +167,8 @@ pub(super) async fn serve(
             limits::RAISE
         ));
     }
-    let (executors, ssh) = start::executors(&app)?;
+    let key_exchange = outside.as_ref().map(|o| o.key_exchange).unwrap_or_default();
+    let (executors, ssh) = start::executors(&app, key_exchange)?;
     let engine = Engine::new(Arc::clone(&app), executors);
     let engine = Arc::new(match outside {
         Some(outside) => outside.equip(engine),
@@ -204,7 +208,7 @@ async fn answer(app: Arc<App>, listener: TcpListener, mut stops: Stops) -> Resul
 
 /// Carries runs out until the process is told to stop.
 async fn work(app: Arc<App>, outside: Outside, mut stops: Stops) -> Done {
-    let (executors, ssh) = start::executors(&app)?;
+    let (executors, ssh) = start::executors(&app, outside.key_exchange)?;
     let engine = Arc::new(outside.equip(Engine::new(Arc::clone(&app), executors)));
     let (stop, stopping) = watch::channel(false);
     let loops = tokio::spawn(Arc::clone(&engine).run(stopping));

@@ -11,7 +11,7 @@ use crate::config::data::{DataError, DataFolder};
 use crate::domain::access::{Actor, Principal, Via};
 use crate::engine::Executors;
 use crate::exec::local::LocalExecutor;
-use crate::exec::ssh::SshExecutor;
+use crate::exec::ssh::{KeyExchange, SshExecutor};
 use crate::store::{Db, RootKey, StoreError, Vault};
 
 /// Runs a command's future on threads of its own.
@@ -84,9 +84,9 @@ fn cannot_start(place: &str, error: &StoreError) -> Failure {
 }
 
 /// How nodes are reached from this process.
-pub(super) fn executors(app: &App) -> Result<(Executors, Arc<SshExecutor>), Failure> {
+pub(super) fn executors(app: &App, key_exchange: KeyExchange) -> Result<(Executors, Arc<SshExecutor>), Failure> {
     let control = app.settings.data.join("ssh");
-    let ssh = SshExecutor::new(&control).map_err(|e| {
+    let ssh = SshExecutor::new(&control, key_exchange).map_err(|e| {
         Failure::Broken(format!("the folder {} cannot be used for SSH connections: {e}", control.display()))
     })?;
     let ssh = Arc::new(ssh);

@@ -9,6 +9,7 @@ use crate::api::Api;
 use crate::fleet::Fleet;
 use crate::peers::{self, Figures};
 use crate::server::{Server, command};
+use crate::settle;
 
 const SIZES: [usize; 2] = [50, 100];
 const COLD: usize = 3;
@@ -49,14 +50,20 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         for _ in 0..COLD {
             server.restart();
             api.reopen(&server);
+            settle();
             own.cold.push(api.run(&job));
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut bare = Figures::default();
-        let began = Instant::now();
-        let sessions = runtime.block_on(connect(fleet, size));
-        runtime.block_on(everywhere(&sessions));
-        bare.cold.push(began.elapsed());
+        let mut sessions = Vec::new();
+        for _ in 0..COLD {
+            runtime.block_on(close(sessions));
+            settle();
+            let began = Instant::now();
+            sessions = runtime.block_on(connect(fleet, size));
+            runtime.block_on(everywhere(&sessions));
+            bare.cold.push(began.elapsed());
+        }
         let mut busy = Duration::ZERO;
         // In turn, so that whatever else the machine does slows both.
         let mut in_turn = |own: &mut Figures, bare: &mut Figures| {
@@ -78,7 +85,7 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
             in_turn(&mut own_in_memory, &mut bare_beside);
         }
         drop(in_memory);
-        runtime.block_on(async { join_all(sessions.into_iter().map(Session::close)).await });
+        runtime.block_on(close(sessions));
         row("Interlock, request to `succeeded`, all recorded", &own);
         println!(
             "  processor time of the server in a warm run {:>31.1} ms",
@@ -141,29 +148,13 @@ async fn connect(fleet: &Fleet, count: usize) -> Vec<Session> {
     join_all(fleet.addresses[..count].iter().map(one)).await
 }
 
+async fn close(sessions: Vec<Session>) {
+    join_all(sessions.into_iter().map(Session::close)).await;
+}
+
 async fn everywhere(sessions: &[Session]) {
     let one = async |session: &Session| assert!(session.command("true").status().await.unwrap().success());
     join_all(sessions.iter().map(one)).await;
-}
-
-/// Waits until the machine has nothing to do any more, so that what a run leaves to be done afterwards does not count
-/// against what is measured next; at most three seconds.
-fn settle() {
-    let idle = || {
-        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
-        let ticks: Vec<u64> =
-            text.lines().next().unwrap_or_default().split_whitespace().filter_map(|n| n.parse().ok()).collect();
-        (ticks.get(3).copied().unwrap_or(0), ticks.iter().sum::<u64>())
-    };
-    let (began, mut quiet) = (Instant::now(), 0);
-    let mut before = idle();
-    while quiet < 2 && began.elapsed() < Duration::from_secs(3) {
-        crate::pause(Duration::from_millis(100));
-        let now = idle();
-        let (idle, all) = (now.0 - before.0, now.1 - before.1);
-        quiet = if idle * 10 >= all * 9 { quiet + 1 } else { 0 };
-        before = now;
-    }
 }
 
 fn row(name: &str, figures: &Figures) {

@@ -68,8 +68,8 @@ impl Fleet {
         self.folder().join("id")
     }
 
-    /// What an ssh client is given with `-F`. `quick` asks for curve25519 first, as Interlock does; the others leave
-    /// the key exchange as the client has it. `warm` keeps a master for each node.
+    /// What an ssh client is given with `-F`. `quick` prefers the algorithms that Interlock does, `curve25519` that one for
+    /// the key exchange; the others have them as the client has. `warm` keeps a master for each node.
     pub(crate) fn client(&self, kind: &str) -> PathBuf {
         self.folder().join(format!("client.{kind}"))
     }
@@ -113,7 +113,9 @@ impl Fleet {
              BatchMode yes\n  LogLevel ERROR\n"
         );
         let warm = format!("  ControlMaster auto\n  ControlPath {f}/cm-%h\n  ControlPersist 60\n");
-        std::fs::write(self.client("quick"), format!("{plain}  KexAlgorithms ^curve25519-sha256\n"))?;
+        let quick = "  Ciphers ^aes128-gcm@openssh.com\n  KexAlgorithms ^ecdh-sha2-nistp256\n";
+        std::fs::write(self.client("quick"), format!("{plain}{quick}"))?;
+        std::fs::write(self.client("curve25519"), format!("{plain}  KexAlgorithms ^curve25519-sha256\n"))?;
         std::fs::write(self.client("warm"), format!("{plain}{warm}"))?;
         std::fs::write(self.client("plain"), plain)
     }

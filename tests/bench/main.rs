@@ -1,7 +1,6 @@
 //! Figures, each beside something that is measured in the same run: `cargo bench --bench figures`, or only some parts of
 //! them: `cargo bench --bench figures -- fanout output`. The parts: `accept`, `warm`, `fanout`, `own` (`fanout` without the
-//! other programs), `many`, `output`, `supervisor`, `memory`,
-//! `rules`, `events`, `backtest`.
+//! other programs), `many`, `output`, `supervisor`, `memory`, `rules`, `events`, `backtest`.
 //!
 //! Nothing here asserts a time; tests assert behaviour. Everything stays on loopback and ends by itself.
 #![expect(
@@ -98,6 +97,26 @@ fn load() -> String {
 )]
 fn pause(time: Duration) {
     std::thread::sleep(time);
+}
+
+/// Waits until the machine has nothing to do any more, so that what a run leaves to be done afterwards does not count
+/// against what is measured next; at most three seconds.
+fn settle() {
+    let idle = || {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let ticks: Vec<u64> =
+            text.lines().next().unwrap_or_default().split_whitespace().filter_map(|n| n.parse().ok()).collect();
+        (ticks.get(3).copied().unwrap_or(0), ticks.iter().sum::<u64>())
+    };
+    let (began, mut quiet) = (Instant::now(), 0);
+    let mut before = idle();
+    while quiet < 2 && began.elapsed() < Duration::from_secs(3) {
+        pause(Duration::from_millis(100));
+        let now = idle();
+        let (idle, all) = (now.0 - before.0, now.1 - before.1);
+        quiet = if idle * 10 >= all * 9 { quiet + 1 } else { 0 };
+        before = now;
+    }
 }
 
 /// Webhooks, and the server before and after them.

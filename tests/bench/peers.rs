@@ -1,13 +1,15 @@
 //! Other ways to run `true` on many nodes, each as people have it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::fleet::{ACCOUNT, Fleet, PORT};
+use crate::settle;
 
 /// The rounds over nodes that a peer has no connection to.
-pub(crate) const COLD: usize = 2;
+pub(crate) const COLD: usize = 3;
 /// The rounds over warm connections, of peers that keep some.
 pub(crate) const WARM: usize = 3;
 
@@ -23,7 +25,7 @@ pub(crate) fn all(fleet: &Fleet, count: usize) -> Vec<(&'static str, Result<Figu
     let hosts = &fleet.addresses[..count];
     vec![
         ("xargs -P ssh", xargs(fleet, hosts, "plain")),
-        ("xargs -P ssh, curve25519 first", xargs(fleet, hosts, "quick")),
+        ("xargs -P ssh, curve25519 first", xargs(fleet, hosts, "curve25519")),
         ("xargs -P ssh, ControlMaster", xargs(fleet, hosts, "warm")),
         ("clush", clush(fleet, hosts)),
         ("pdsh", pdsh(fleet, hosts)),
@@ -71,7 +73,7 @@ fn pdsh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
     Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() })
 }
 
-/// Times itself, so that starting Python does not count.
+/// Times itself, so that starting Python does not count; waits for a line before each round.
 const PARALLEL_SSH: &str = "
 import sys, time
 from pssh.clients import ParallelSSHClient
@@ -82,11 +84,13 @@ def one(client):
     client.join(output)
     assert all(o.exit_code == 0 for o in output), 'a node failed'
 for _ in range(cold):
+    sys.stdin.readline()
     began = time.monotonic()
     client = ParallelSSHClient(hosts, user=user, port=port, pkey=key, pool_size=len(hosts))
     one(client)
     print('cold', time.monotonic() - began, flush=True)
 for _ in range(warm):
+    sys.stdin.readline()
     began = time.monotonic()
     one(client)
     print('warm', time.monotonic() - began, flush=True)
@@ -97,16 +101,25 @@ fn parallel_ssh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
     let mut command = Command::new(python);
     command.args(["-c", PARALLEL_SSH]).arg(fleet.key()).args([ACCOUNT, &PORT.to_string()]);
     command.args([COLD.to_string(), WARM.to_string()]).args(hosts);
-    let output = command.stderr(Stdio::piped()).output().map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(said.lines().last().unwrap_or_default().chars().take(120).collect());
-    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(|e| e.to_string())?;
+    let mut turns = child.stdin.take().ok_or("it has no input")?;
+    let mut lines = BufReader::new(child.stdout.take().ok_or("it has no output")?).lines();
     let mut figures = Figures::default();
-    for line in String::from_utf8_lossy(&output.stdout).lines() {
+    for _ in 0..COLD + WARM {
+        settle();
+        // One that has ended says why below.
+        let _ = turns.write_all(b"\n");
+        let Some(Ok(line)) = lines.next() else { break };
         let Some((kind, seconds)) = line.split_once(' ') else { continue };
         let took = Duration::from_secs_f64(seconds.parse().map_err(|_| line.to_owned())?);
         if kind == "cold" { figures.cold.push(took) } else { figures.warm.push(took) }
+    }
+    drop(turns);
+    let output = child.wait_with_output().map_err(|e| e.to_string())?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(said.lines().last().unwrap_or_default().chars().take(120).collect());
     }
     Ok(figures)
 }
@@ -129,7 +142,11 @@ fn ansible(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
 }
 
 fn rounds(count: usize, round: impl Fn() -> Result<Duration, String>) -> Result<Vec<Duration>, String> {
-    (0..count).map(|_| round()).collect()
+    let settled = || {
+        settle();
+        round()
+    };
+    (0..count).map(|_| settled()).collect()
 }
 
 /// Runs a command that has to succeed within two minutes.

@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use interlock::domain::node::Jump;
 use interlock::exec::StepOutcome;
-use interlock::exec::ssh::SshExecutor;
+use interlock::exec::ssh::{KeyExchange, SshExecutor};
 
 use crate::nodes::{request, run};
 use crate::sshd::Sshd;
@@ -13,7 +13,7 @@ use crate::sshd::Sshd;
 async fn a_node_has_eight_sessions_at_most() {
     let sshd = Sshd::start();
     let control = tempfile::tempdir().unwrap();
-    let executor = SshExecutor::new(control.path()).unwrap();
+    let executor = SshExecutor::new(control.path(), KeyExchange::Quick).unwrap();
     let target = sshd.target("ilk-dash");
     // Each step marks that it runs, and says how many do.
     let marks = sshd.directory().join("marks");
@@ -39,7 +39,7 @@ async fn a_host_on_the_way_is_not_knocked_at_too_often() {
     // The bastion lets the same key in.
     std::fs::copy(inner.directory().join("user.pub"), bastion.directory().join("authorized_keys")).unwrap();
     let control = tempfile::tempdir().unwrap();
-    let executor = SshExecutor::new(control.path()).unwrap();
+    let executor = SshExecutor::new(control.path(), KeyExchange::Quick).unwrap();
     let targets: Vec<_> = (0..24)
         .map(|n| {
             let mut target = inner.target("ilk-dash");

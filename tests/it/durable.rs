@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use interlock::exec::ssh::SshExecutor;
+use interlock::exec::ssh::{KeyExchange, SshExecutor};
 use interlock::exec::{
     CancelSignal, Chunk, Earlier, Ended, Executor as _, StepOutcome, StepRequest, Stream, Target, cancel_pair,
 };
@@ -17,7 +17,8 @@ use crate::sshd::Sshd;
 
 pub(crate) fn executor(patience: u64) -> (SshExecutor, tempfile::TempDir) {
     let directory = tempfile::Builder::new().prefix("ilk").tempdir_in("/tmp").unwrap();
-    let executor = SshExecutor::new(directory.path()).unwrap().with_patience(Duration::from_secs(patience));
+    let executor =
+        SshExecutor::new(directory.path(), KeyExchange::Quick).unwrap().with_patience(Duration::from_secs(patience));
     (executor, directory)
 }
 

@@ -23,7 +23,7 @@ use interlock::domain::time::{Seconds, Timestamp};
 use interlock::engine::{Engine, Executors};
 use interlock::enrich::Asker;
 use interlock::exec::fake::FakeExecutor;
-use interlock::exec::ssh::SshExecutor;
+use interlock::exec::ssh::{KeyExchange, SshExecutor};
 use interlock::feed::{Feed, JournalAt, Machine};
 use interlock::store::secrets::SecretKind;
 use interlock::store::{Db, Options, RootKey};
@@ -153,7 +153,7 @@ impl TestApp {
     /// As [`TestApp::ssh`], on either database.
     pub(crate) fn ssh_on(base: Base) -> Self {
         let data = fresh_folder();
-        let ssh = SshExecutor::new(&data.path().join("ssh")).unwrap();
+        let ssh = SshExecutor::new(&data.path().join("ssh"), KeyExchange::Quick).unwrap();
         Self::with(Clock::System, Hands::Ssh(Arc::new(ssh)), data, Database::new(base))
     }
 

@@ -7,7 +7,7 @@ use interlock::domain::command::{compile, option_variable};
 use interlock::domain::ids::OptionName;
 use interlock::domain::option::{CheckContext, Checked, OptionKind, OptionSpec, RawValue, RawValues, validate};
 use interlock::domain::template::{Scope, arg_string, join_arg_string, options_of, split_arg_string};
-use interlock::exec::ssh::SshExecutor;
+use interlock::exec::ssh::{KeyExchange, SshExecutor};
 use interlock::exec::{EnvValue, StepOutcome};
 
 use crate::nodes::{request, run};
@@ -260,7 +260,7 @@ fn arg_strings_carry_every_value_as_one_token() {
 async fn accepted_values_arrive_byte_for_byte() {
     let sshd = Sshd::start();
     let directory = tempfile::tempdir().unwrap();
-    let executor = SshExecutor::new(directory.path()).unwrap();
+    let executor = SshExecutor::new(directory.path(), KeyExchange::Quick).unwrap();
     let (given, _) = accepted();
     let specs: Vec<OptionSpec> = given.iter().map(|g| g.spec.clone()).collect();
     let plain: Vec<&Given> = given.iter().filter(|g| !matches!(g.spec.kind, OptionKind::Secret { .. })).collect();

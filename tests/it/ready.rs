@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use interlock::exec::ssh::SshExecutor;
+use interlock::exec::ssh::{KeyExchange, SshExecutor};
 use interlock::exec::{CancelSignal, Executor as _, StepOutcome, Stream, Target};
 use tokio::sync::mpsc;
 
@@ -69,7 +69,7 @@ async fn said(executor: &SshExecutor, target: &Target, body: &str) -> String {
 async fn a_step_takes_the_shell_that_was_kept_ready() {
     let sshd = Sshd::start();
     let control = tempfile::tempdir().unwrap();
-    let executor = SshExecutor::new(control.path()).unwrap();
+    let executor = SshExecutor::new(control.path(), KeyExchange::Quick).unwrap();
     let target = sshd.target("ilk-dash");
     said(&executor, &target, "true").await;
     // One that waits may not have reached us with its hello yet; the next one has.

@@ -6,6 +6,8 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use interlock::domain::ids::{HostName, NodeName, RemoteUser};
 use interlock::domain::secret::SecretText;
@@ -23,6 +25,7 @@ pub(crate) struct Sshd {
     pub(crate) port: u16,
     pub(crate) host_key: HostKey,
     pub(crate) user_key: SecretText,
+    log: mpsc::Receiver<String>,
 }
 
 impl Sshd {
@@ -89,10 +92,11 @@ impl Sshd {
             said.push(line);
         }
         // Its log goes on; a full pipe would stop it.
-        std::thread::spawn(move || lines.for_each(drop));
+        let (write, log) = mpsc::channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(|line| drop(write.send(line))));
         let host_key = HostKey::parse(&fs::read_to_string(dir.join("host.pub")).unwrap()).unwrap();
         let user_key = SecretText::new(fs::read_to_string(dir.join("user")).unwrap());
-        Self { process, host: HostName::parse(host).unwrap(), port, host_key, user_key, directory }
+        Self { process, host: HostName::parse(host).unwrap(), port, host_key, user_key, directory, log }
     }
 
     /// The node that an account on this sshd is.
@@ -107,6 +111,18 @@ impl Sshd {
             key: Some(self.user_key.clone()),
             key_id: "keys/test/id".to_owned(),
         }
+    }
+
+    /// The first line of its log from here on that has these words; waits for it.
+    pub(crate) fn logged(&self, words: &str) -> String {
+        let mut said = Vec::new();
+        while let Ok(line) = self.log.recv_timeout(Duration::from_secs(10)) {
+            if line.contains(words) {
+                return line;
+            }
+            said.push(line);
+        }
+        panic!("no `{words}` in {said:#?}")
     }
 
     /// The process that takes connections.

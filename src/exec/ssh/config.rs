@@ -11,6 +11,21 @@ use crate::exec::Target;
 /// What the target is called on ssh's command line, so that no host name ever stands there.
 pub(super) const ALIAS: &str = "interlock-target";
 
+/// How a connection agrees on its key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyExchange {
+    /// With elliptic curves, at up to a tenth of the processor time, which counts with hundreds of nodes: the NIST curve
+    /// first, for which OpenSSH has machine code. The price is that recorded traffic is not safe from a later quantum
+    /// computer.
+    #[default]
+    Quick,
+    /// As the installed client has it.
+    OpenSsh,
+}
+
+/// Before what the client has.
+const QUICK: &str = "ecdh-sha2-nistp256,curve25519-sha256,curve25519-sha256@libssh.org";
+
 /// Socket paths must stay under 108 bytes, and ssh adds a temporary suffix of its own.
 const LONGEST_SOCKET: usize = 100;
 /// What openssh puts below the control directory: `/.ssh-connectionXXXXXX/master.XXXXXXXXXXXXXXXX`.
@@ -101,8 +116,13 @@ pub(super) struct Files {
     pub jump_log: PathBuf,
 }
 
-/// Writes the configuration and the known_hosts file, both 0600, and an empty log.
-pub(super) fn write(directory: &Path, target: &Target, agent: &Path) -> std::io::Result<Files> {
+/// Writes the configuration and the known_hosts file, and where there are jump hosts an empty log; all 0600.
+pub(super) fn write(
+    directory: &Path,
+    target: &Target,
+    agent: &Path,
+    key_exchange: KeyExchange,
+) -> std::io::Result<Files> {
     let name = identity(target).short();
     let known_hosts = directory.join(format!("{name}.hosts"));
     let config = directory.join(format!("{name}.conf"));
@@ -110,9 +130,12 @@ pub(super) fn write(directory: &Path, target: &Target, agent: &Path) -> std::io:
     let mut hosts = target.known_hosts.clone();
     hosts.push('\n');
     replace(&known_hosts, hosts.as_bytes())?;
-    replace(&jump_log, b"")?;
-    replace(&config, text(target, &known_hosts, agent, &config, &jump_log).as_bytes())?;
-    Ok(Files { config, jump_log })
+    if !target.jumps.is_empty() {
+        replace(&jump_log, b"")?;
+    }
+    let files = Files { config, jump_log };
+    replace(&files.config, text(target, &known_hosts, agent, &files, key_exchange).as_bytes())?;
+    Ok(files)
 }
 
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
@@ -124,7 +147,7 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
 }
 
 /// The whole configuration; neither the user's nor the machine's is read beside it.
-fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_log: &Path) -> String {
+fn text(target: &Target, known_hosts: &Path, agent: &Path, files: &Files, key_exchange: KeyExchange) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
     let mut line = |args: std::fmt::Arguments<'_>| {
@@ -139,8 +162,8 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_l
         hop.map_or(String::new(), |hop| {
             format!(
                 "\n  ProxyCommand ssh -F {} -E {} -W [%h]:%p interlock-jump-{hop}",
-                config.display(),
-                jump_log.display()
+                files.config.display(),
+                files.jump_log.display()
             )
         })
     };
@@ -162,8 +185,7 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_l
         through(target.jumps.len().checked_sub(1))
     ));
     // AES with GCM first: most processors have instructions for it, and much output costs a third less time at both ends
-    // than with the default. curve25519 first: it costs a tenth of the default's processor time per connection, which
-    // counts with hundreds of nodes. The price is that recorded traffic is not safe from a future quantum computer.
+    // than with the default.
     line(format_args!(
         "Host *
   AddKeysToAgent no
@@ -180,7 +202,6 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_l
   IdentityAgent {}
   IdentityFile none
   KbdInteractiveAuthentication no
-  KexAlgorithms ^curve25519-sha256,curve25519-sha256@libssh.org
   LogLevel ERROR
   PasswordAuthentication no
   PermitLocalCommand no
@@ -194,5 +215,8 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, config: &Path, jump_l
         agent.display(),
         known_hosts.display()
     ));
+    if key_exchange == KeyExchange::Quick {
+        line(format_args!("  KexAlgorithms ^{QUICK}"));
+    }
     out
 }

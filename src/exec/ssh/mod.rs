@@ -21,6 +21,7 @@ mod ready;
 mod receipts;
 mod trouble;
 
+pub use config::KeyExchange;
 use pool::Trust;
 
 /// The SSH executor with its pool of connections. Cheap to clone.
@@ -32,12 +33,12 @@ pub struct SshExecutor {
 
 impl SshExecutor {
     /// Keeps sockets and configuration below this directory, in one of its own that is made 0700; or below `/tmp`
-    /// when the path is too long for a socket.
+    /// when the path is too long for a socket. All its connections agree on their keys in the same way.
     ///
     /// # Errors
     /// When the directory cannot be made.
-    pub fn new(control_directory: &Path) -> std::io::Result<Self> {
-        Ok(Self { pool: Arc::new(pool::Pool::new(control_directory)?), patience: step::PATIENCE })
+    pub fn new(control_directory: &Path, key_exchange: KeyExchange) -> std::io::Result<Self> {
+        Ok(Self { pool: Arc::new(pool::Pool::new(control_directory, key_exchange)?), patience: step::PATIENCE })
     }
 
     /// Gives up a node that is out of reach for so long, with what runs on it unknown; 15 minutes otherwise.

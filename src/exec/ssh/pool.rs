@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::agent::Agent;
-use super::config::{self, ControlDirectory};
+use super::config::{self, ControlDirectory, KeyExchange};
 use super::ready::Ready;
 use super::receipts::{self, Receipts};
 use super::trouble;
@@ -39,6 +39,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(super) struct Pool {
     directory: ControlDirectory,
+    key_exchange: KeyExchange,
     places: Mutex<HashMap<Digest, Arc<Place>>>,
     agents: tokio::sync::Mutex<HashMap<Digest, Weak<Agent>>>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -123,9 +124,10 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Pool {
-    pub(super) fn new(base: &Path) -> std::io::Result<Self> {
+    pub(super) fn new(base: &Path, key_exchange: KeyExchange) -> std::io::Result<Self> {
         Ok(Self {
             directory: ControlDirectory::create(base)?,
+            key_exchange,
             places: Mutex::default(),
             agents: tokio::sync::Mutex::default(),
             hosts: Mutex::default(),
@@ -274,7 +276,7 @@ impl Pool {
         let directory = self.directory.path();
         let broken =
             |e: std::io::Error| ("control_directory", format!("{} cannot be written: {e}", directory.display()));
-        let files = config::write(directory, target, agent.socket()).map_err(broken)?;
+        let files = config::write(directory, target, agent.socket(), self.key_exchange).map_err(broken)?;
         let first_hop = target.jumps.first().map_or((&target.host, target.port), |j| (&j.host, j.port));
         let turn = {
             let mut hosts = lock(&self.hosts);
