@@ -5,6 +5,7 @@
 //! while it is being opened waits for it: opening another one would only slow both down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard};
@@ -17,9 +18,14 @@ use crate::exec::{Target, crowd};
 /// A shell that is older may not know what has changed on its node.
 const OLDEST: Duration = Duration::from_secs(60);
 
-/// Where it is kept; locked while it is being opened.
+/// Where it is kept.
 #[derive(Default)]
-pub(super) struct Ready(Mutex<Option<(Instant, Session)>>);
+pub(super) struct Ready {
+    /// Locked while one is being opened.
+    shell: Mutex<Option<(Instant, Session)>>,
+    /// Whether somebody waits for the time to open one.
+    awaited: AtomicBool,
+}
 
 impl std::fmt::Debug for Ready {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -30,19 +36,19 @@ impl std::fmt::Debug for Ready {
 impl Ready {
     /// The shell, if there is one or one is being opened.
     pub(super) async fn take(&self) -> Option<Session> {
-        self.0.lock().await.take().map(|(_, session)| session)
+        self.shell.lock().await.take().map(|(_, session)| session)
     }
 
     /// The place for a new shell, without the one that was there; none while one is being opened.
     pub(super) fn vacate(&self) -> Option<Vacant<'_>> {
-        let mut slot = self.0.try_lock().ok()?;
+        let mut slot = self.shell.try_lock().ok()?;
         drop(slot.take());
         Some(Vacant(slot))
     }
 
     /// Lets go of the shell that was opened then.
     async fn let_go(&self, born: Instant) {
-        drop(self.0.lock().await.take_if(|(since, _)| *since == born));
+        drop(self.shell.lock().await.take_if(|(since, _)| *since == born));
     }
 }
 
@@ -53,8 +59,15 @@ pub(super) struct Vacant<'p>(MutexGuard<'p, Option<(Instant, Session)>>);
 pub(super) fn keep(pool: &Arc<Pool>, target: &Target) -> impl Future<Output = ()> + Send + 'static {
     let (pool, target) = (Arc::downgrade(pool), target.clone());
     async move {
+        let Some(place) = pool.upgrade().and_then(|pool| pool.known(&target)) else { return };
+        // One is enough, however many steps end meanwhile.
+        if place.ready.awaited.swap(true, Ordering::Relaxed) {
+            return;
+        }
         // A run over many nodes would pay for it before its last node is done.
         crowd::passed().await;
+        place.ready.awaited.store(false, Ordering::Relaxed);
+        drop(place);
         let Some(pool) = pool.upgrade() else { return };
         let Some((born, place)) = open(&pool, &target).await else { return };
         drop(pool);

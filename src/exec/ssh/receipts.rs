@@ -58,8 +58,9 @@ pub(super) struct Open {
 }
 
 impl Open {
-    /// Waits until it is time to give it.
+    /// Waits until it is time to give it; that is now where too many wait already.
     pub(super) async fn time(&mut self) {
+        let Some(_lingering) = crowd::Lingering::begin() else { return };
         let quiet = async {
             crowd::passed().await;
             tokio::time::sleep(PAUSE).await;
@@ -90,6 +91,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_receipt_waits_for_a_quiet_moment_but_not_for_ever_and_not_when_the_node_is_wanted() {
         let receipts = Arc::new(Receipts::default());
+        drop(crowd::UnderWay::begin());
         let waited = |mut open: Open| async move {
             let began = tokio::time::Instant::now();
             open.time().await;
@@ -97,7 +99,10 @@ mod tests {
         };
         assert_eq!(waited(receipts.begin()).await.as_millis() / 10, PAUSE.as_millis() / 10);
 
-        let crowd: Vec<crowd::UnderWay> = (0..40).map(|_| crowd::UnderWay::begin()).collect();
+        let mut crowd: Vec<crowd::UnderWay> = (0..40).map(|_| crowd::UnderWay::begin()).collect();
+        // So many steps at once are enough.
+        assert_eq!(waited(receipts.begin()).await, Duration::ZERO);
+        crowd.truncate(20);
         assert_eq!(waited(receipts.begin()).await.as_millis() / 10, LONGEST.as_millis() / 10);
         // Also when that was before it began to wait.
         let early = receipts.begin();
