@@ -3,14 +3,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::Notify;
 
 /// More steps at once than these leave no processor time to spare.
 const FEW: usize = 8;
+/// Open files that a session takes once its step has ended: three streams, and the connection to the master.
+const FILES: usize = 4;
 
 static STEPS: AtomicUsize = AtomicUsize::new(0);
-/// The most steps at once since there were few.
-static MOST: AtomicUsize = AtomicUsize::new(0);
 static LINGERING: AtomicUsize = AtomicUsize::new(0);
 static PASSED: Notify = Notify::const_new();
 
@@ -19,7 +20,7 @@ pub(super) struct UnderWay(());
 
 impl UnderWay {
     pub(super) fn begin() -> Self {
-        MOST.fetch_max(STEPS.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        STEPS.fetch_add(1, Ordering::Relaxed);
         Self(())
     }
 }
@@ -27,7 +28,6 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         if STEPS.fetch_sub(1, Ordering::Relaxed) == FEW + 1 {
-            MOST.store(FEW, Ordering::Relaxed);
             PASSED.notify_waiters();
         }
     }
@@ -37,11 +37,14 @@ impl Drop for UnderWay {
 pub(super) struct Lingering(());
 
 impl Lingering {
-    /// As long as there are no more of them and of steps together than there were steps: where the open files were enough
-    /// for those, they are enough for these.
+    /// As long as all of them together have an eighth of the files that this process may open, at most.
     pub(super) fn begin() -> Option<Self> {
-        let room = || MOST.load(Ordering::Relaxed).checked_sub(STEPS.load(Ordering::Relaxed));
-        let one_more = |now: usize| room().is_some_and(|room| now < room).then_some(now + 1);
+        let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
+        Self::among(files.unwrap_or(usize::MAX))
+    }
+
+    fn among(files: usize) -> Option<Self> {
+        let one_more = |now: usize| (now < files / 8 / FILES).then_some(now + 1);
         LINGERING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(()))
     }
 }
@@ -86,15 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn no_more_linger_than_steps_have_ended() {
-        let mut steps: Vec<UnderWay> = (0..FEW + 8).map(|_| UnderWay::begin()).collect();
-        assert!(Lingering::begin().is_none());
-        steps.truncate(FEW + 6);
-        let mut lingering: Vec<Lingering> = std::iter::from_fn(Lingering::begin).collect();
-        assert_eq!(lingering.len(), 2);
-        // A step that begins meanwhile takes the place of one.
-        steps.push(UnderWay::begin());
+    fn those_that_linger_leave_files_to_others() {
+        let mut lingering: Vec<Lingering> = std::iter::from_fn(|| Lingering::among(1_024)).collect();
+        assert_eq!(lingering.len(), 32);
         lingering.pop();
-        assert!(Lingering::begin().is_none());
+        assert!(Lingering::among(1_024).is_some_and(|_one| Lingering::among(1_024).is_none()));
     }
 }
