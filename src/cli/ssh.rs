@@ -9,7 +9,7 @@ use crate::exec::ssh::KeyExchange;
 #[group(skip)]
 pub(super) struct Options {
     /// How connections to nodes agree on their key: `quick` with elliptic curves, `openssh` as the installed ssh has it,
-    /// which later quantum computers cannot break but costs up to ten times the processor time
+    /// which later quantum computers cannot break but takes up to three times as long
     #[arg(long, global = true, value_enum, default_value = "quick")]
     ssh_key_exchange: Choice,
 }

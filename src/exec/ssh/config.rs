@@ -14,9 +14,9 @@ pub(super) const ALIAS: &str = "interlock-target";
 /// How a connection agrees on its key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum KeyExchange {
-    /// With elliptic curves, at up to a tenth of the processor time, which counts with hundreds of nodes: the NIST curve
-    /// first, for which OpenSSH has machine code. The price is that recorded traffic is not safe from a later quantum
-    /// computer.
+    /// With elliptic curves: connecting takes down to a third of the time, which counts with hundreds of nodes. The NIST
+    /// curve is first, for which OpenSSH has machine code. The price is that recorded traffic is not safe from a later
+    /// quantum computer.
     #[default]
     Quick,
     /// As the installed client has it.

@@ -81,19 +81,18 @@ impl Executor for SshExecutor {
             let mut ended = step::run(&shell, request, output, cancel, self.patience).await;
             // What is kept there was opened before this step's end.
             self.pool.vacate(target);
-            if let Some(mut open) = self.pool.receipt(target) {
-                let keep = ready::keep(&self.pool, target);
-                ended.receipt = ended.receipt.wrapped(|give| {
-                    let whole = async move {
-                        open.time().await;
-                        give.await;
-                        drop(open);
-                        // Nobody has to wait for it.
-                        drop(tokio::spawn(keep));
-                    };
-                    whole.boxed()
-                });
-            }
+            let mut open = self.pool.receipt(target);
+            let keep = ready::keep(&self.pool, target);
+            ended.receipt = ended.receipt.wrapped(|give| {
+                let whole = async move {
+                    open.time().await;
+                    give.await;
+                    drop(open);
+                    // Nobody has to wait for it.
+                    drop(tokio::spawn(keep));
+                };
+                whole.boxed()
+            });
             ended
         }
         .boxed()

@@ -149,8 +149,8 @@ impl Pool {
     }
 
     /// A receipt that is to be given over the target's connection.
-    pub(super) fn receipt(&self, target: &Target) -> Option<receipts::Open> {
-        Some(self.known(target)?.receipts.begin())
+    pub(super) fn receipt(&self, target: &Target) -> receipts::Open {
+        self.place(target).receipts.begin()
     }
 
     /// Lets no receipt wait for a quiet moment until what this returns is dropped: the connection is wanted.
