@@ -8,11 +8,11 @@ use tokio::sync::Notify;
 
 /// More steps at once than these leave no processor time to spare.
 const FEW: usize = 8;
-/// Open files that a session takes once its step has ended: three streams, and the connection to the master.
+/// Open files that a session takes while no step uses it: three streams, and the connection to the master.
 const FILES: usize = 4;
 
 static STEPS: AtomicUsize = AtomicUsize::new(0);
-static LINGERING: AtomicUsize = AtomicUsize::new(0);
+static SPARE: AtomicUsize = AtomicUsize::new(0);
 static PASSED: Notify = Notify::const_new();
 
 /// Counts a step as under way as long as it lives.
@@ -33,10 +33,10 @@ impl Drop for UnderWay {
     }
 }
 
-/// Counts a session that outlives its step.
-pub(super) struct Lingering(());
+/// Counts a session that no step uses: one that outlives its step, or waits for one.
+pub(super) struct Spare(());
 
-impl Lingering {
+impl Spare {
     /// As long as all of them together have an eighth of the files that this process may open, at most.
     pub(super) fn begin() -> Option<Self> {
         let files = getrlimit(Resource::Nofile).current.and_then(|files| usize::try_from(files).ok());
@@ -45,13 +45,13 @@ impl Lingering {
 
     fn among(files: usize) -> Option<Self> {
         let one_more = |now: usize| (now < files / 8 / FILES).then_some(now + 1);
-        LINGERING.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(()))
+        SPARE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(()))
     }
 }
 
-impl Drop for Lingering {
+impl Drop for Spare {
     fn drop(&mut self) {
-        LINGERING.fetch_sub(1, Ordering::Relaxed);
+        SPARE.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -89,10 +89,10 @@ mod tests {
     }
 
     #[test]
-    fn those_that_linger_leave_files_to_others() {
-        let mut lingering: Vec<Lingering> = std::iter::from_fn(|| Lingering::among(1_024)).collect();
-        assert_eq!(lingering.len(), 32);
-        lingering.pop();
-        assert!(Lingering::among(1_024).is_some_and(|_one| Lingering::among(1_024).is_none()));
+    fn spare_sessions_leave_files_to_others() {
+        let mut spare: Vec<Spare> = std::iter::from_fn(|| Spare::among(1_024)).collect();
+        assert_eq!(spare.len(), 32);
+        spare.pop();
+        assert!(Spare::among(1_024).is_some_and(|_one| Spare::among(1_024).is_none()));
     }
 }

@@ -12,8 +12,9 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::pool::Pool;
+use crate::exec::Target;
+use crate::exec::crowd::{self, Spare};
 use crate::exec::session::Session;
-use crate::exec::{Target, crowd};
 
 /// A shell that is older may not know what has changed on its node.
 const OLDEST: Duration = Duration::from_secs(60);
@@ -22,9 +23,16 @@ const OLDEST: Duration = Duration::from_secs(60);
 #[derive(Default)]
 pub(super) struct Ready {
     /// Locked while one is being opened.
-    shell: Mutex<Option<(Instant, Session)>>,
+    shell: Mutex<Option<Kept>>,
     /// Whether somebody waits for the time to open one.
     awaited: AtomicBool,
+}
+
+/// A shell that waits for a step.
+struct Kept {
+    since: Instant,
+    session: Session,
+    _spare: Spare,
 }
 
 impl std::fmt::Debug for Ready {
@@ -36,7 +44,7 @@ impl std::fmt::Debug for Ready {
 impl Ready {
     /// The shell, if there is one or one is being opened.
     pub(super) async fn take(&self) -> Option<Session> {
-        self.shell.lock().await.take().map(|(_, session)| session)
+        self.shell.lock().await.take().map(|kept| kept.session)
     }
 
     /// The place for a new shell, without the one that was there; none while one is being opened.
@@ -48,12 +56,12 @@ impl Ready {
 
     /// Lets go of the shell that was opened then.
     async fn let_go(&self, born: Instant) {
-        drop(self.shell.lock().await.take_if(|(since, _)| *since == born));
+        drop(self.shell.lock().await.take_if(|kept| kept.since == born));
     }
 }
 
 /// The place of a shell that is being opened.
-pub(super) struct Vacant<'p>(MutexGuard<'p, Option<(Instant, Session)>>);
+pub(super) struct Vacant<'p>(MutexGuard<'p, Option<Kept>>);
 
 /// Opens a shell on a connection that nothing runs over, and lets go of it when it has become old.
 pub(super) fn keep(pool: &Arc<Pool>, target: &Target) -> impl Future<Output = ()> + Send + 'static {
@@ -78,9 +86,10 @@ pub(super) fn keep(pool: &Arc<Pool>, target: &Target) -> impl Future<Output = ()
     }
 }
 
-/// Opens it, when its turn comes and still nothing runs; when that was, and where it is.
+/// Opens it, when its turn comes, files are left for it and still nothing runs; when that was, and where it is.
 async fn open(pool: &Pool, target: &Target) -> Option<(Instant, std::sync::Weak<super::pool::Place>)> {
     let _turn = pool.turn_to_open().await?;
+    let spare = Spare::begin()?;
     let place = pool.known(target)?;
     let mut vacant = place.ready.vacate()?;
     let idle = place.idle()?;
@@ -89,7 +98,7 @@ async fn open(pool: &Pool, target: &Target) -> Option<(Instant, std::sync::Weak<
     let mut session = super::open(session, Box::new((idle.permit, idle.master))).await.ok()?;
     session.greet().await.ok()?;
     let born = Instant::now();
-    *vacant.0 = Some((born, session));
+    *vacant.0 = Some(Kept { since: born, session, _spare: spare });
     drop(vacant);
     Some((born, Arc::downgrade(&place)))
 }

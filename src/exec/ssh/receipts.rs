@@ -60,7 +60,7 @@ pub(super) struct Open {
 impl Open {
     /// Waits until it is time to give it; that is now where too many wait already.
     pub(super) async fn time(&mut self) {
-        let Some(_lingering) = crowd::Lingering::begin() else { return };
+        let Some(_spare) = crowd::Spare::begin() else { return };
         let quiet = async {
             crowd::passed().await;
             tokio::time::sleep(PAUSE).await;
