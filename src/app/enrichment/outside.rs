@@ -118,6 +118,12 @@ impl App {
         Ok(())
     }
 
+    /// How many events are at a question that equal ones share: one of each kind asks, the others wait for what it is told.
+    #[must_use]
+    pub fn at_shared_questions(&self) -> usize {
+        self.questions.joined()
+    }
+
     async fn prepare_question(&self, labelling: &Labelling, asked: &Asked) -> AppResult<Next> {
         if let Some(label) = self.told_here(asked, &labelling.scope).await? {
             return Ok(Next::Known(label));

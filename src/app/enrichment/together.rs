@@ -16,6 +16,12 @@ pub struct Together(Mutex<HashMap<Digest, Weak<Turn<Option<Label>>>>>);
 pub(super) type Asking = OwnedMutexGuard<Option<Label>>;
 
 impl Together {
+    /// How many ask just now, or wait for what an equal question is told.
+    pub(super) fn joined(&self) -> usize {
+        let open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().map(Weak::strong_count).sum()
+    }
+
     /// Waits until nobody else asks the same.
     pub(super) async fn join(&self, question: Digest) -> Asking {
         let turn = {
@@ -46,6 +52,7 @@ mod tests {
         let second = together.join(question);
         tokio::pin!(second);
         assert!(second.as_mut().now_or_never().is_none());
+        assert_eq!(together.joined(), 2, "who asks and who waits; the other question is over");
         *first = Some(Label::none("nobody is there".to_owned()));
         drop(first);
         assert_eq!(*second.await, Some(Label::none("nobody is there".to_owned())));

@@ -1,5 +1,7 @@
 //! Models behind an address that is right, slow, wrong and hostile.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use interlock::app::App;
 use interlock::app::definitions::Kind;
@@ -254,11 +256,15 @@ fn of_a_storm_of_equal_alerts_one_asks(base: Base) {
             while test.app.next_question(labelling).await.unwrap().is_some() {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 // The others come to their question while this one waits for its answer.
-                tokio::task::yield_now().await;
+                while test.app.at_shared_questions() < 4 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
                 test.app.answered(labelling, reply.clone()).await.unwrap();
             }
         });
-        test.wait(futures_util::future::join_all(each));
+        let all = futures_util::future::join_all(each);
+        let came = test.wait(async { tokio::time::timeout(Duration::from_secs(30), all).await });
+        assert!(came.is_ok(), "all come to their question: {text}");
         assert_eq!(asked.into_inner(), 1, "{text}");
         test.settle();
         let labels: Vec<Value> = ids.iter().map(|id| event(&ann, id)["labels"][0].clone()).collect();
