@@ -46,13 +46,7 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
     for size in SIZES {
         println!("`true` on {size} nodes; load {}", crate::load());
         let job = format!("true{size}");
-        let mut own = Figures::default();
-        for _ in 0..COLD {
-            server.restart();
-            api.reopen(&server);
-            settle();
-            own.cold.push(api.run(&job));
-        }
+        let mut own = Figures { cold: cold(&mut server, &mut api, &job), ..Figures::default() };
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut bare = Figures::default();
         let mut sessions = Vec::new();
@@ -66,7 +60,7 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         }
         let mut busy = Duration::ZERO;
         // In turn, so that whatever else the machine does slows both.
-        let mut in_turn = |own: &mut Figures, bare: &mut Figures| {
+        let mut in_turn = |server: &Server, api: &Api, own: &mut Figures, bare: &mut Figures| {
             for _ in 0..WARM {
                 settle();
                 let before = server.cpu();
@@ -78,11 +72,12 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
                 bare.warm.push(began.elapsed());
             }
         };
-        in_turn(&mut own, &mut bare);
+        in_turn(&server, &api, &mut own, &mut bare);
         let (mut own_in_memory, mut bare_beside) = (Figures::default(), Figures::default());
         let in_memory = fleet.in_memory();
         if in_memory.is_ok() {
-            in_turn(&mut own_in_memory, &mut bare_beside);
+            own_in_memory.cold = cold(&mut server, &mut api, &job);
+            in_turn(&server, &api, &mut own_in_memory, &mut bare_beside);
         }
         drop(in_memory);
         runtime.block_on(close(sessions));
@@ -114,6 +109,17 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         }
         println!("  load afterwards {}\n", crate::load());
     }
+}
+
+/// Runs of servers that have just been started and know no connection.
+fn cold(server: &mut Server, api: &mut Api, job: &str) -> Vec<Duration> {
+    let mut one = || {
+        server.restart();
+        api.reopen(server);
+        settle();
+        api.run(job)
+    };
+    (0..COLD).map(|_| one()).collect()
 }
 
 /// A run over so many nodes that limits of the machine count.
