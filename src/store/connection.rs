@@ -107,6 +107,8 @@ fn create_private(path: &Path) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use diesel::RunQueryDsl as _;
+
     use super::*;
 
     #[test]
@@ -121,5 +123,22 @@ mod tests {
         }
         let Target::Sqlite(path) = Target::parse("file:x?mode=memory").unwrap() else { panic!() };
         assert!(path.is_absolute());
+    }
+
+    /// Otherwise a kept statement with a bound limit is planned anew each time: see `.cargo/config.toml`.
+    #[test]
+    fn sqlite_is_built_to_plan_by_statements_and_not_by_bound_values() {
+        #[derive(diesel::QueryableByName)]
+        struct Used {
+            #[diesel(sql_type = diesel::sql_types::Integer)]
+            used: i32,
+        }
+        let mut c = SqliteConnection::establish(":memory:").unwrap();
+        let mut used = |option: &str| {
+            let query = format!("SELECT sqlite_compileoption_used('{option}') AS used");
+            diesel::sql_query(query).get_result::<Used>(&mut c).unwrap().used == 1
+        };
+        assert!(used("ENABLE_QPSG") && used("DEFAULT_MEMSTATUS=0"));
+        assert!(!used("ENABLE_MEMORY_MANAGEMENT"));
     }
 }
