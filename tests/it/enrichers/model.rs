@@ -257,7 +257,7 @@ fn of_a_storm_of_equal_alerts_one_asks(base: Base) {
                 asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 // The others come to their question while this one waits for its answer.
                 while test.app.at_shared_questions() < 4 {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
+                    tokio::task::yield_now().await;
                 }
                 test.app.answered(labelling, reply.clone()).await.unwrap();
             }
