@@ -100,7 +100,7 @@ impl HostKey {
 }
 
 /// An address as known_hosts has it.
-fn place(host: &HostName, port: u16) -> String {
+pub(super) fn place(host: &HostName, port: u16) -> String {
     if port == 22 { host.to_string() } else { format!("[{host}]:{port}") }
 }
 

@@ -20,6 +20,7 @@ mod editor;
 mod enrichers;
 mod event_history;
 mod full_disk;
+mod handshakes;
 mod harness;
 mod hostile;
 mod intake;

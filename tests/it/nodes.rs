@@ -67,7 +67,7 @@ fn executor() -> (SshExecutor, tempfile::TempDir) {
     (SshExecutor::new(directory.path(), KeyExchange::Quick).unwrap(), directory)
 }
 
-fn refusal(ended: &Ended) -> (&'static str, &str) {
+pub(crate) fn refusal(ended: &Ended) -> (&'static str, &str) {
     match &ended.outcome {
         StepOutcome::CouldNotStart { code, message } => (code, message),
         other => panic!("{other:?}"),
@@ -409,24 +409,4 @@ async fn a_long_control_directory_still_works() {
     target.node = NodeName::parse("n").unwrap();
     assert_eq!(run(&executor, &target, &request("exit 2")).await.outcome, StepOutcome::Exited(2));
     executor.close().await;
-}
-
-#[tokio::test]
-async fn the_quick_key_exchange_is_a_wish_and_without_it_ssh_has_its_own() {
-    let by = |kex: KeyExchange, only: &'static str| async move {
-        let sshd = Sshd::start_with("127.0.0.1", None, &format!("LogLevel DEBUG1\nKexAlgorithms {only}\n"));
-        let directory = tempfile::tempdir().unwrap();
-        let executor = SshExecutor::new(directory.path(), kex).unwrap();
-        let ended = run(&executor, &sshd.target("ilk-sh"), &request("exit 3")).await;
-        executor.close().await;
-        assert_eq!(ended.outcome, StepOutcome::Exited(3));
-        let agreed = sshd.logged("kex: algorithm: ");
-        agreed.split_once("algorithm: ").unwrap().1.split(' ').next().unwrap().to_owned()
-    };
-    let both = "sntrup761x25519-sha512@openssh.com,curve25519-sha256,ecdh-sha2-nistp256";
-    assert_eq!(by(KeyExchange::Quick, both).await, "ecdh-sha2-nistp256");
-    assert_eq!(by(KeyExchange::OpenSsh, both).await, "sntrup761x25519-sha512@openssh.com");
-    assert_eq!(by(KeyExchange::Quick, "curve25519-sha256").await, "curve25519-sha256");
-    let old = "diffie-hellman-group14-sha256";
-    assert_eq!(by(KeyExchange::Quick, old).await, old);
 }
