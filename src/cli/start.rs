@@ -85,7 +85,8 @@ fn cannot_start(place: &str, error: &StoreError) -> Failure {
 
 /// How nodes are reached from this process.
 pub(super) fn executors(app: &App, key_exchange: KeyExchange) -> Result<(Executors, Arc<SshExecutor>), Failure> {
-    let control = app.settings.data.join("ssh");
+    // Sockets need no disk, and a data folder that several machines share could not hold them.
+    let control = config::runtime_directory().unwrap_or_else(|| app.settings.data.clone()).join("ssh");
     let ssh = SshExecutor::new(&control, key_exchange).map_err(|e| {
         Failure::Broken(format!("the folder {} cannot be used for SSH connections: {e}", control.display()))
     })?;

@@ -42,6 +42,14 @@ pub fn home() -> Option<String> {
     read("HOME")
 }
 
+/// Where what lives no longer than the server may lie, when systemd made such a folder for it: `RUNTIME_DIRECTORY`. Of
+/// several folders the first one.
+#[must_use]
+pub fn runtime_directory() -> Option<std::path::PathBuf> {
+    let all = read("RUNTIME_DIRECTORY")?;
+    all.split(':').next().filter(|first| first.starts_with('/')).map(Into::into)
+}
+
 /// The moment at which the server is to end at once, from `INTERLOCK_DIE_AT`. For tests; not in releases.
 #[cfg(debug_assertions)]
 #[must_use]

@@ -44,6 +44,7 @@ mod rules;
 mod run_page;
 mod s3;
 mod servers;
+mod service;
 mod several_servers;
 mod sign_in;
 mod sinks;
