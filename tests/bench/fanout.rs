@@ -1,5 +1,6 @@
 //! `true` on many nodes at once, cold and warm: through the whole product, over the bare SSH crate, and by others.
 
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -46,17 +47,19 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
     for size in SIZES {
         println!("`true` on {size} nodes; load {}", crate::load());
         let job = format!("true{size}");
-        let mut own = Figures { cold: cold(&mut server, &mut api, &job), ..Figures::default() };
+        let mut own = cold(fleet, &mut server, &mut api, &job);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let mut bare = Figures::default();
         let mut sessions = Vec::new();
         for _ in 0..COLD {
-            runtime.block_on(close(sessions));
-            settle();
-            let began = Instant::now();
-            sessions = runtime.block_on(connect(fleet, size));
-            runtime.block_on(everywhere(&sessions));
-            bare.cold.push(began.elapsed());
+            runtime.block_on(close(std::mem::take(&mut sessions)));
+            let round = || {
+                let began = Instant::now();
+                sessions = runtime.block_on(connect(fleet, size));
+                runtime.block_on(everywhere(&sessions));
+                Ok::<_, Infallible>(began.elapsed())
+            };
+            let Ok(()) = bare.cold_round(fleet, round);
         }
         let mut busy = Duration::ZERO;
         // In turn, so that whatever else the machine does slows both.
@@ -76,7 +79,7 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         let (mut own_in_memory, mut bare_beside) = (Figures::default(), Figures::default());
         let in_memory = fleet.in_memory();
         if in_memory.is_ok() {
-            own_in_memory.cold = cold(&mut server, &mut api, &job);
+            own_in_memory = cold(fleet, &mut server, &mut api, &job);
             in_turn(&server, &api, &mut own_in_memory, &mut bare_beside);
         }
         drop(in_memory);
@@ -112,14 +115,14 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
 }
 
 /// Runs of servers that have just been started and know no connection.
-fn cold(server: &mut Server, api: &mut Api, job: &str) -> Vec<Duration> {
-    let mut one = || {
+fn cold(fleet: &Fleet, server: &mut Server, api: &mut Api, job: &str) -> Figures {
+    let mut figures = Figures::default();
+    for _ in 0..COLD {
         server.restart();
         api.reopen(server);
-        settle();
-        api.run(job)
-    };
-    (0..COLD).map(|_| one()).collect()
+        let Ok(()) = figures.cold_round(fleet, || Ok::<_, Infallible>(api.run(job)));
+    }
+    figures
 }
 
 /// A run over so many nodes that limits of the machine count.
@@ -130,7 +133,7 @@ pub(crate) fn many() {
     };
     let (server, api) = server(&fleet, &[MANY]);
     println!("`true` on {MANY} nodes; load {}", crate::load());
-    let mut own = Figures { cold: vec![api.run(&format!("true{MANY}"))], warm: Vec::new() };
+    let mut own = Figures { cold: vec![api.run(&format!("true{MANY}"))], ..Figures::default() };
     for _ in 0..3 {
         settle();
         own.warm.push(api.run(&format!("true{MANY}")));
@@ -163,12 +166,18 @@ async fn everywhere(sessions: &[Session]) {
     join_all(sessions.iter().map(one)).await;
 }
 
+/// Beside the times, the processor time of the client's end in a cold round: what is left where nodes are other machines.
 fn row(name: &str, figures: &Figures) {
     let shown = |times: &[Duration]| match times.iter().min() {
         Some(best) => format!("{:>6.0} (best {:>5.0}) ms", median(times), best.as_secs_f64() * 1e3),
         None => format!("{:>22}", "-"),
     };
-    println!("{name:<48} cold {}   warm {}", shown(&figures.cold), shown(&figures.warm));
+    let client = if figures.client.is_empty() {
+        String::new()
+    } else {
+        format!("   client's end {:>6.0} ms", median(&figures.client))
+    };
+    println!("{name:<48} cold {}   warm {}{client}", shown(&figures.cold), shown(&figures.warm));
 }
 
 fn median(times: &[Duration]) -> f64 {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::client_end::ClientEnd;
+
 /// The account on every node; its login shell is `/bin/sh`, and it has no start-up files.
 pub(crate) const ACCOUNT: &str = "ilk-bench";
 /// An account without any place to write, so that steps run attached.
@@ -17,8 +19,13 @@ pub(crate) const PORT: u16 = 22_423;
 /// OpenSSH's limit.
 const ADDRESSES: usize = 16;
 
+/// Files and kinds of the keys that every sshd makes for itself where it is installed.
+const HOST_KEYS: [(&str, &str); 3] = [("host.rsa", "rsa"), ("host.ecdsa", "ecdsa"), ("host.ed25519", "ed25519")];
+
 pub(crate) struct Fleet {
     sshds: Vec<Child>,
+    /// Where it can be told apart.
+    client: Option<ClientEnd>,
     folder: tempfile::TempDir,
     pub(crate) addresses: Vec<String>,
 }
@@ -33,18 +40,22 @@ impl Fleet {
         let folder = tempfile::Builder::new().prefix("ilk-fleet").tempdir().map_err(broken)?;
         // sshd reads the authorised keys with the rights of the account.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).map_err(broken)?;
-        for key in ["host", "id"] {
-            let path = folder.path().join(key);
-            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path))?;
+        for (name, kind) in HOST_KEYS.into_iter().chain([("id", "ed25519")]) {
+            let path = folder.path().join(name);
+            run(Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-f"]).arg(path))?;
         }
         let addresses: Vec<String> = (0..count).map(|n| format!("127.0.{}.{}", 1 + n / 250, 1 + n % 250)).collect();
-        let mut fleet = Self { sshds: Vec::new(), folder, addresses };
+        let mut fleet = Self { sshds: Vec::new(), client: ClientEnd::enter(), folder, addresses };
         for (number, some) in fleet.addresses.chunks(ADDRESSES).enumerate() {
             let config = fleet.folder().join(format!("sshd{number}"));
             std::fs::write(&config, sshd_config(fleet.folder(), some)).map_err(broken)?;
             let sshd =
                 Command::new("/usr/sbin/sshd").args(["-D", "-e", "-f"]).arg(config).stderr(Stdio::null()).spawn();
-            fleet.sshds.push(sshd.map_err(broken)?);
+            let sshd = sshd.map_err(broken)?;
+            if let Some(client) = &fleet.client {
+                client.leave_out(sshd.id());
+            }
+            fleet.sshds.push(sshd);
         }
         let until = Instant::now() + Duration::from_secs(20);
         for address in &fleet.addresses {
@@ -61,6 +72,11 @@ impl Fleet {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The processor time of everything here but the nodes so far, where it can be told apart.
+    pub(crate) fn client_used(&self) -> Option<Duration> {
+        self.client.as_ref()?.used()
     }
 
     /// The private key of the account.
@@ -99,12 +115,14 @@ impl Fleet {
     }
 
     fn write_client_files(&self) -> std::io::Result<()> {
-        let host = std::fs::read_to_string(self.folder().join("host.pub"))?;
-        let key: Vec<&str> = host.split_whitespace().take(2).collect();
-        let known: String = self.addresses.iter().fold(String::new(), |mut text, address| {
-            let _ = writeln!(text, "[{address}]:{PORT} {}", key.join(" "));
-            text
-        });
+        let mut known = String::new();
+        for (name, _) in HOST_KEYS {
+            let host = std::fs::read_to_string(self.folder().join(format!("{name}.pub")))?;
+            let key: Vec<&str> = host.split_whitespace().take(2).collect();
+            for address in &self.addresses {
+                let _ = writeln!(known, "[{address}]:{PORT} {}", key.join(" "));
+            }
+        }
         let f = self.folder().display();
         std::fs::write(self.folder().join("known_hosts"), known)?;
         let plain = format!(
@@ -113,7 +131,8 @@ impl Fleet {
              BatchMode yes\n  LogLevel ERROR\n"
         );
         let warm = format!("  ControlMaster auto\n  ControlPath {f}/cm-%h\n  ControlPersist 60\n");
-        let quick = "  Ciphers ^aes128-gcm@openssh.com\n  KexAlgorithms ^ecdh-sha2-nistp256\n";
+        let quick = "  Ciphers ^aes128-gcm@openssh.com\n  KexAlgorithms ^ecdh-sha2-nistp256\n  \
+                     HostKeyAlgorithms ^ecdsa-sha2-nistp256\n";
         std::fs::write(self.client("quick"), format!("{plain}{quick}"))?;
         std::fs::write(self.client("curve25519"), format!("{plain}  KexAlgorithms ^curve25519-sha256\n"))?;
         std::fs::write(self.client("warm"), format!("{plain}{warm}"))?;
@@ -158,8 +177,9 @@ impl Drop for Fleet {
 fn sshd_config(folder: &Path, addresses: &[String]) -> String {
     let listen: String = addresses.iter().map(|a| format!("ListenAddress {a}\n")).collect();
     let f = folder.display();
+    let keys: String = HOST_KEYS.iter().map(|(name, _)| format!("HostKey {f}/{name}\n")).collect();
     format!(
-        "Port {PORT}\n{listen}HostKey {f}/host\nAuthorizedKeysFile {f}/id.pub\nUsePAM no\nStrictModes no\nPidFile none\n\
+        "Port {PORT}\n{listen}{keys}AuthorizedKeysFile {f}/id.pub\nUsePAM no\nStrictModes no\nPidFile none\n\
          UseDNS no\nPrintMotd no\nMaxStartups 500\nMatch User {BARE_ACCOUNT}\n  SetEnv TMPDIR=/proc\n"
     )
 }

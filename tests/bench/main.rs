@@ -11,6 +11,7 @@
 )]
 
 mod api;
+mod client_end;
 mod events;
 mod fanout;
 mod fleet;

@@ -11,10 +11,13 @@ use crate::server::Server;
 const LINE: usize = 100;
 const MIB: f64 = 1024.0 * 1024.0;
 const STEPS: usize = 40;
+const ROUNDS: usize = 5;
 /// Nodes that write at once.
 const WRITERS: usize = 200;
 
+/// A file of 1 GB, and the first half of it.
 const FILE: &str = "/tmp/ilk-bench-lines";
+const HALF: &str = "/tmp/ilk-bench-half";
 
 /// The jobs that write, and those that show what a step costs.
 pub(crate) fn jobs() -> Vec<(String, String)> {
@@ -25,7 +28,7 @@ pub(crate) fn jobs() -> Vec<(String, String)> {
         (format!("jobs/{name}.yaml"), text)
     };
     vec![
-        job("half", "name: n000", format!("head -c 500000000 {FILE}")),
+        job("half", "name: n000", format!("cat {HALF}")),
         job("whole", "name: n000", format!("cat {FILE}")),
         job("five", &format!("tags: first{WRITERS}"), format!("head -c 5000000 {FILE}")),
         job("one", "name: n000", "true".to_owned()),
@@ -33,61 +36,65 @@ pub(crate) fn jobs() -> Vec<(String, String)> {
     ]
 }
 
-/// A file that goes with its holder.
-struct Lines;
+/// A file of lines that goes with its holder.
+struct Lines(&'static str);
 
 impl Lines {
-    fn write() -> Self {
+    fn write(path: &'static str, megabytes: usize) -> Self {
         let mut text = Vec::with_capacity(10_000 * LINE);
         for n in 0..10_000 {
             text.extend_from_slice(format!("{n:0width$}\n", width = LINE - 1).as_bytes());
         }
-        let mut file = std::fs::File::create(FILE).unwrap();
-        for _ in 0..1_000 {
+        let mut file = std::fs::File::create(path).unwrap();
+        for _ in 0..megabytes {
             std::io::Write::write_all(&mut file, &text).unwrap();
         }
-        Self
+        // What the disk has to do for it later is not what is measured.
+        file.sync_all().unwrap();
+        Self(path)
     }
 }
 
 impl Drop for Lines {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(FILE);
+        let _ = std::fs::remove_file(self.0);
     }
 }
 
-/// 500 MB of one step beside `ssh node cat`.
+/// 500 MB of one step beside `ssh node cat`: with the client as it comes, and with the cipher that Interlock asks for.
 pub(crate) fn throughput(fleet: &Fleet) {
-    let _lines = Lines::write();
+    let _lines = Lines::write(HALF, 500);
     let (_server, api) = crate::fanout::server(fleet, &[]);
     api.run("one");
-    println!("500 MB of output, in lines of {LINE} bytes; load {}", crate::load());
+    println!("500 MB of output, in lines of {LINE} bytes, {ROUNDS} rounds in turn; load {}", crate::load());
     let copy = fleet.folder().join("copy");
-    let ssh = || {
+    let ssh = |client: &str| {
         let began = Instant::now();
         let to = std::fs::File::create(&copy).unwrap();
         let mut command = Command::new("ssh");
-        command.arg("-F").arg(fleet.client("quick")).args([
-            fleet.addresses[0].as_str(),
-            "head",
-            "-c",
-            "500000000",
-            FILE,
-        ]);
+        command.arg("-F").arg(fleet.client(client)).args([fleet.addresses[0].as_str(), "cat", HALF]);
         assert!(command.stdin(Stdio::null()).stdout(to).status().unwrap().success());
         let took = began.elapsed();
         let _ = std::fs::remove_file(&copy);
         took
     };
-    let (mut own, mut bare) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
-        own.push(api.run("half"));
-        bare.push(ssh());
+    let (mut own, mut plain, mut quick) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        for (times, measured) in [
+            (&mut own, &(|| api.run("half")) as &dyn Fn() -> Duration),
+            (&mut plain, &|| ssh("plain")),
+            (&mut quick, &|| ssh("quick")),
+        ] {
+            crate::settle();
+            times.push(measured());
+        }
     }
     let speed = |times: &[Duration]| 500.0 / times.iter().min().unwrap().as_secs_f64();
     println!("Interlock, masked, in lines, recorded            {:>8.0} MB/s", speed(&own));
-    println!("`ssh node cat > file`                            {:>8.0} MB/s", speed(&bare));
-    println!("  of its throughput                              {:>8.2}\n", speed(&own) / speed(&bare));
+    println!("`ssh node cat > file`                            {:>8.0} MB/s", speed(&plain));
+    println!("  of its throughput                              {:>8.2}", speed(&own) / speed(&plain));
+    println!("  with AES as Interlock has it                   {:>8.0} MB/s", speed(&quick));
+    println!("  of its throughput                              {:>8.2}\n", speed(&own) / speed(&quick));
 }
 
 /// A step under its supervisor beside one that lives as long as its connection.
@@ -118,7 +125,7 @@ pub(crate) fn memory() {
         Ok(fleet) => fleet,
         Err(why) => return println!("the memory of {WRITERS} nodes is left out: {why}"),
     };
-    let _lines = Lines::write();
+    let _lines = Lines::write(FILE, 1_000);
     let (server, api) = crate::fanout::server(&fleet, &[WRITERS]);
     let idle = server.resident_mib();
     println!("resident memory of the idle server               {idle:>8.1} MiB");
@@ -140,7 +147,7 @@ fn peak(server: &Server, api: &Api, idle: f64, job: &str, what: &str) {
 
 /// The unshared memory of the ssh processes that this server keeps.
 fn masters_mib(server: &Server) -> f64 {
-    let control = server.data().display().to_string();
+    let control = server.runtime().display().to_string();
     let mut total = 0.0;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
         let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();

@@ -18,6 +18,29 @@ pub(crate) const WARM: usize = 3;
 pub(crate) struct Figures {
     pub(crate) cold: Vec<Duration>,
     pub(crate) warm: Vec<Duration>,
+    /// The processor time of each cold round without that of the nodes, where it can be told apart.
+    pub(crate) client: Vec<Duration>,
+}
+
+impl Figures {
+    /// A cold round, which says how long it took.
+    pub(crate) fn cold_round<E>(
+        &mut self,
+        fleet: &Fleet,
+        round: impl FnOnce() -> Result<Duration, E>,
+    ) -> Result<(), E> {
+        settle();
+        let before = fleet.client_used();
+        self.cold.push(round()?);
+        self.client.extend(fleet.client_used().zip(before).map(|(after, before)| after - before));
+        Ok(())
+    }
+
+    fn warm_round(&mut self, round: impl FnOnce() -> Result<Duration, String>) -> Result<(), String> {
+        settle();
+        self.warm.push(round()?);
+        Ok(())
+    }
 }
 
 /// Every peer on the first nodes of the fleet; one that is not to be had says so in its place.
@@ -43,9 +66,9 @@ fn xargs(fleet: &Fleet, hosts: &[String], kind: &str) -> Result<Figures, String>
         timed(command.arg(fleet.client(kind)).args(["{}", "true"]))
     };
     if kind != "warm" {
-        return Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() });
+        return rounds(fleet, COLD, 0, round);
     }
-    let figures = Figures { cold: rounds(1, round)?, warm: rounds(WARM, round)? };
+    let figures = rounds(fleet, 1, WARM, round)?;
     for host in hosts {
         timed(Command::new("ssh").arg("-F").arg(fleet.client(kind)).args(["-O", "exit", host]))?;
     }
@@ -59,7 +82,7 @@ fn clush(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
         command.args(["-w", &hosts.join(","), "-f", &hosts.len().to_string(), "-q", "-o"]);
         timed(command.arg(format!("-F {}", fleet.client("plain").display())).arg("true"))
     };
-    Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() })
+    rounds(fleet, COLD, 0, round)
 }
 
 fn pdsh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
@@ -70,7 +93,7 @@ fn pdsh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
         command.args(["-S", "-R", "ssh", "-f", &hosts.len().to_string(), "-l", ACCOUNT, "-w", &hosts.join(",")]);
         timed(command.arg("true"))
     };
-    Ok(Figures { cold: rounds(COLD, round)?, warm: Vec::new() })
+    rounds(fleet, COLD, 0, round)
 }
 
 /// Times itself, so that starting Python does not count; waits for a line before each round.
@@ -88,12 +111,12 @@ for _ in range(cold):
     began = time.monotonic()
     client = ParallelSSHClient(hosts, user=user, port=port, pkey=key, pool_size=len(hosts))
     one(client)
-    print('cold', time.monotonic() - began, flush=True)
+    print(time.monotonic() - began, flush=True)
 for _ in range(warm):
     sys.stdin.readline()
     began = time.monotonic()
     one(client)
-    print('warm', time.monotonic() - began, flush=True)
+    print(time.monotonic() - began, flush=True)
 ";
 
 fn parallel_ssh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
@@ -106,22 +129,26 @@ fn parallel_ssh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
     let mut turns = child.stdin.take().ok_or("it has no input")?;
     let mut lines = BufReader::new(child.stdout.take().ok_or("it has no output")?).lines();
     let mut figures = Figures::default();
-    for _ in 0..COLD + WARM {
-        settle();
+    let mut turn = || {
         // One that has ended says why below.
         let _ = turns.write_all(b"\n");
-        let Some(Ok(line)) = lines.next() else { break };
-        let Some((kind, seconds)) = line.split_once(' ') else { continue };
-        let took = Duration::from_secs_f64(seconds.parse().map_err(|_| line.to_owned())?);
-        if kind == "cold" { figures.cold.push(took) } else { figures.warm.push(took) }
-    }
+        let line = lines.next().ok_or("it ended")?.map_err(|e| e.to_string())?;
+        line.parse().map(Duration::from_secs_f64).map_err(|_| line)
+    };
+    let mut all = || {
+        for _ in 0..COLD {
+            figures.cold_round(fleet, &mut turn)?;
+        }
+        (0..WARM).try_for_each(|_| figures.warm_round(&mut turn))
+    };
+    let outcome: Result<(), String> = all();
     drop(turns);
     let output = child.wait_with_output().map_err(|e| e.to_string())?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         return Err(said.lines().last().unwrap_or_default().chars().take(120).collect());
     }
-    Ok(figures)
+    outcome.map(|()| figures)
 }
 
 fn ansible(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
@@ -138,15 +165,23 @@ fn ansible(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
         command.args(["all", "-m", "raw", "-a", "true", "-f", &hosts.len().to_string(), "-i"]).arg(&inventory);
         timed(&mut command)
     };
-    Ok(Figures { cold: rounds(1, round)?, warm: rounds(WARM, round)? })
+    rounds(fleet, 1, WARM, round)
 }
 
-fn rounds(count: usize, round: impl Fn() -> Result<Duration, String>) -> Result<Vec<Duration>, String> {
-    let settled = || {
-        settle();
-        round()
-    };
-    (0..count).map(|_| settled()).collect()
+fn rounds(
+    fleet: &Fleet,
+    cold: usize,
+    warm: usize,
+    round: impl Fn() -> Result<Duration, String>,
+) -> Result<Figures, String> {
+    let mut figures = Figures::default();
+    for _ in 0..cold {
+        figures.cold_round(fleet, &round)?;
+    }
+    for _ in 0..warm {
+        figures.warm_round(&round)?;
+    }
+    Ok(figures)
 }
 
 /// Runs a command that has to succeed within two minutes.

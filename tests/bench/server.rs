@@ -19,6 +19,8 @@ pub(crate) const BODY: &str = include_str!("delivery.json");
 pub(crate) struct Server {
     process: Process,
     folder: tempfile::TempDir,
+    /// In memory, as systemd makes it for a service.
+    runtime: tempfile::TempDir,
     pub(crate) address: SocketAddr,
     pub(crate) first_answer: Duration,
 }
@@ -47,14 +49,15 @@ impl Server {
         let data = folder.path().join("data");
         command(&data, &["apply", project.to_str().unwrap()], "");
         command(&data, &["key", "put", "keys/bench/load", "--type", "secret"], SECRET);
-        let (process, address, first_answer) = serve(&data);
-        Self { process, folder, address, first_answer }
+        let runtime = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (process, address, first_answer) = serve(&data, runtime.path());
+        Self { process, folder, runtime, address, first_answer }
     }
 
     /// Stops it and starts it again on the same data: nothing is warm then.
     pub(crate) fn restart(&mut self) {
         self.process.stop();
-        (self.process, self.address, self.first_answer) = serve(&self.data());
+        (self.process, self.address, self.first_answer) = serve(&self.data(), self.runtime.path());
     }
 
     /// The process id.
@@ -64,6 +67,11 @@ impl Server {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where its connections to nodes have their sockets.
+    pub(crate) fn runtime(&self) -> &Path {
+        self.runtime.path()
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -118,11 +126,12 @@ impl Drop for Process {
     }
 }
 
-fn serve(data: &Path) -> (Process, SocketAddr, Duration) {
+fn serve(data: &Path, runtime: &Path) -> (Process, SocketAddr, Duration) {
     let began = Instant::now();
     let mut child = Command::new(BINARY)
         .args(["--data", data.to_str().unwrap(), "serve", "--listen", "127.0.0.1:0"])
         .env("INTERLOCK_LOG", "warn")
+        .env("RUNTIME_DIRECTORY", runtime)
         .stdout(Stdio::piped())
         // It says that it stops, each time.
         .stderr(Stdio::null())
