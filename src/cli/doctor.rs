@@ -20,7 +20,7 @@ pub(super) async fn run(global: &Global) -> Done {
         }
         checks.push((good, what.to_owned(), mend.to_owned()));
     };
-    for program in ["ssh", "ssh-agent", "ssh-add", "ssh-keyscan"] {
+    for program in ["ssh", "ssh-agent", "ssh-add"] {
         let there =
             Command::new(program).arg("-V").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let there = there.map(|mut child| child.wait()).is_ok();

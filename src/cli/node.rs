@@ -1,8 +1,10 @@
 //! `interlock node …`: nodes and their host keys.
 
 use std::io::{BufRead, IsTerminal};
+use std::pin::pin;
 
 use clap::Subcommand;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
 use super::{Done, Failure, Format, Global, out, start};
@@ -13,6 +15,9 @@ use crate::domain::ids::{NodeName, ProjectName};
 use crate::domain::node::Node;
 use crate::exec::Target;
 use crate::exec::enrol::{self, HostKey};
+
+/// How many nodes are asked for their keys at once.
+const AT_ONCE: usize = 8;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -61,26 +66,47 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
             Ok(())
         }
         Command::Enrol { names, project, accept, yes } => {
-            let mut failed = false;
-            let mut done = Vec::new();
+            let mut views = Vec::new();
             for name in names {
-                let view = find(&app, &NodeName::parse(&name)?, project.as_deref()).await?;
-                match one(global, &app, &view, accept.as_deref(), yes).await {
-                    Ok(keys) => done.push(json!({ "node": name, "trusted": keys })),
-                    Err(Failure::Broken(message)) => {
-                        out::error(&message);
-                        done.push(json!({ "node": name, "trusted": [], "error": message }));
-                        failed = true;
-                    }
-                    Err(other) => return Err(other),
-                }
+                views.push(find(&app, &NodeName::parse(&name)?, project.as_deref()).await?);
             }
-            if global.format == Format::Json {
-                out::json(&json!({ "items": done }));
-            }
-            if failed { Err(Failure::Failed) } else { Ok(()) }
+            enrol_all(global, &app, &views, accept.as_deref(), yes).await
         }
     }
+}
+
+/// Enrols nodes in their order. Those that are reached directly are asked for their keys ahead of their turn; one behind
+/// another may need that one's key to be trusted first.
+async fn enrol_all(global: &Global, app: &App, views: &[NodeView], accept: Option<&str>, yes: bool) -> Done {
+    let direct = views.iter().filter(|view| view.node.jumps.is_empty());
+    let mut ahead = pin!(stream::iter(direct.map(|view| scan(app, &view.project, &view.node))).buffered(AT_ONCE));
+    let mut failed = false;
+    let mut done = Vec::new();
+    for view in views {
+        let (project, node) = (&view.project, &view.node);
+        let asked = if node.jumps.is_empty() { ahead.next().await } else { None };
+        let shown = match asked {
+            Some(shown) => shown,
+            None => scan(app, project, node).await,
+        };
+        let trusted = match shown {
+            Ok(keys) => one(global, app, view, keys, accept, yes).await,
+            Err(why) => Err(Failure::Broken(format!("{}: {why}", node.name))),
+        };
+        match trusted {
+            Ok(keys) => done.push(json!({ "node": node.name, "trusted": keys })),
+            Err(Failure::Broken(message)) => {
+                out::error(&message);
+                done.push(json!({ "node": node.name, "trusted": [], "error": message }));
+                failed = true;
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if global.format == Format::Json {
+        out::json(&json!({ "items": done }));
+    }
+    if failed { Err(Failure::Failed) } else { Ok(()) }
 }
 
 async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeView, Failure> {
@@ -98,17 +124,17 @@ async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeV
     }
 }
 
-/// Enrols one node; the fingerprints that are trusted now.
+/// Enrols one node that shows these keys; the fingerprints that are trusted now.
 async fn one(
     global: &Global,
     app: &App,
     view: &NodeView,
+    keys: Vec<HostKey>,
     accept: Option<&str>,
     yes: bool,
 ) -> Result<Vec<String>, Failure> {
     let say = |text: &str| if global.format == Format::Text { out::line(text) } else { out::note(text) };
     let node = &view.node;
-    let keys = scan(app, &view.project, node).await.map_err(|e| Failure::Broken(format!("{}: {e}", node.name)))?;
     say(&format!("{} ({}:{})", node.name, node.host, node.port));
     for key in &keys {
         let known = if view.fingerprints.contains(&key.fingerprint) { "  (trusted already)" } else { "" };

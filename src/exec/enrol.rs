@@ -1,14 +1,12 @@
 //! Host keys: asking a node for them, telling their fingerprints, and writing known_hosts lines.
 
-mod behind;
-
-use std::process::Stdio;
-use std::time::Duration;
+mod asking;
 
 use base64::Engine as _;
 use sha2::{Digest as _, Sha256};
 
-use super::Target;
+pub use asking::scan;
+
 use crate::domain::ids::HostName;
 
 /// A public host key.
@@ -45,14 +43,11 @@ pub enum EnrolError {
     /// The key is not one.
     #[error("the key {0} is not a private key that OpenSSH can read without a passphrase")]
     BadKey(String),
-    /// `ssh-agent` is missing.
-    #[error("the program `ssh-agent` is not installed on this machine; install OpenSSH's client")]
-    NoAgent,
     /// No answer.
     #[error("{0}")]
     NoAnswer(String),
-    /// `ssh-keyscan` is missing.
-    #[error("the program `ssh-keyscan` is not installed on this machine; install OpenSSH's client")]
+    /// `ssh` or `ssh-agent` is missing.
+    #[error("the programs `ssh` and `ssh-agent` are not installed on this machine; install OpenSSH's client")]
     NoProgram,
     /// The text is not a key.
     #[error("this is not a host key; paste a line such as `ssh-ed25519 AAAA…` or a known_hosts line")]
@@ -102,39 +97,6 @@ impl HostKey {
 /// An address as known_hosts has it.
 pub(super) fn place(host: &HostName, port: u16) -> String {
     if port == 22 { host.to_string() } else { format!("[{host}]:{port}") }
-}
-
-/// Asks a node for its keys, through its jump hosts where it has any; those are checked strictly against the target's
-/// own list. What comes back is what the network says: a person has to compare the fingerprints. Sorted by type.
-///
-/// # Errors
-/// [`EnrolError`].
-pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
-    if target.jumps.is_empty() { direct(&target.host, target.port).await } else { behind::scan(target).await }
-}
-
-async fn direct(host: &HostName, port: u16) -> Result<Vec<HostKey>, EnrolError> {
-    let child = tokio::process::Command::new("ssh-keyscan")
-        .args(["-T", "5", "-t", "ed25519,ecdsa,rsa", "-p", &port.to_string(), "--", host.as_str()])
-        .stdin(Stdio::null())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output();
-    let none = |why: &str| {
-        EnrolError::NoAnswer(format!("no host key came from {host}:{port}{why}; is the node up, and is sshd running?"))
-    };
-    let output = match tokio::time::timeout(Duration::from_secs(20), child).await {
-        Ok(Ok(output)) => output,
-        Ok(Err(e)) if e.kind() == std::io::ErrorKind::NotFound => return Err(EnrolError::NoProgram),
-        Ok(Err(e)) => return Err(none(&format!(" ({e})"))),
-        Err(_) => return Err(none(" within 20 seconds")),
-    };
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut keys: Vec<HostKey> =
-        text.lines().filter(|l| !l.starts_with('#')).filter_map(|l| HostKey::parse(l).ok()).collect();
-    keys.sort();
-    keys.dedup();
-    if keys.is_empty() { Err(none("")) } else { Ok(keys) }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod definitions;
 mod durable;
 mod editor;
 mod enrichers;
+mod enrolment;
 mod event_history;
 mod full_disk;
 mod handshakes;

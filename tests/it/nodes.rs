@@ -7,7 +7,6 @@ use interlock::domain::ids::{HostName, NodeName, Ticket};
 use interlock::domain::mask::{Masker, Piece};
 use interlock::domain::node::Jump;
 use interlock::domain::secret::SecretText;
-use interlock::exec::enrol;
 use interlock::exec::ssh::{KeyExchange, SshExecutor};
 use interlock::exec::{
     CancelSignal, Chunk, Earlier, EnvValue, Executor as _, Known, StepOutcome, StepRequest, Stream, Target,
@@ -254,43 +253,6 @@ async fn a_node_behind_another_is_reached_with_both_keys_checked() {
     assert_eq!(ended.outcome, StepOutcome::Exited(6));
     assert_eq!(ended.out, b"127.0.0.3\n");
     executor.close().await;
-}
-
-#[tokio::test]
-async fn the_keys_of_a_node_behind_another_come_through_it_and_it_is_checked_strictly() {
-    let (bastion, inner) = (Sshd::start(), Sshd::start_at("127.0.0.3", None));
-    let mut target = inner.target("ilk-sh");
-    // What the node itself trusts plays no part: nobody signs in there.
-    target.known_hosts = String::new();
-    target.key = Some(bastion.user_key.clone());
-    target.key_id = "keys/test/jump".to_owned();
-    target.jumps = vec![Jump { user: None, host: bastion.host.clone(), port: bastion.port }];
-    let first = enrol::scan(&target).await.unwrap_err();
-    assert!(matches!(first, enrol::EnrolError::JumpNotTrusted { .. }) && first.to_string().contains("enrol it first"));
-
-    target.known_hosts = bastion.host_key.known_hosts_line(&bastion.host, bastion.port);
-    assert_eq!(enrol::scan(&target).await.unwrap(), std::slice::from_ref(&inner.host_key));
-
-    // A jump host that shows another key than the trusted one is not gone through.
-    let mut other = target.clone();
-    other.known_hosts = inner.host_key.known_hosts_line(&bastion.host, bastion.port);
-    let changed = enrol::scan(&other).await.unwrap_err().to_string();
-    assert!(changed.contains("no host key came"), "{changed}");
-    let keyless = Target { key: None, ..target.clone() };
-    assert_eq!(enrol::scan(&keyless).await.unwrap_err(), enrol::EnrolError::NoKey);
-    let stranger = Target { key: Some(other_key()), ..target.clone() };
-    assert!(enrol::scan(&stranger).await.unwrap_err().to_string().contains("denied"));
-}
-
-#[tokio::test]
-async fn host_keys_are_scanned_with_their_fingerprints() {
-    let sshd = Sshd::start();
-    let target = sshd.target("ilk-sh");
-    let keys = enrol::scan(&target).await.unwrap();
-    assert_eq!(keys, std::slice::from_ref(&sshd.host_key));
-    drop(sshd);
-    let nothing = enrol::scan(&target).await.unwrap_err();
-    assert!(nothing.to_string().contains("is the node up"), "{nothing}");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ pub enum KeyExchange {
 }
 
 /// Before what the client has.
-const QUICK: &str = "ecdh-sha2-nistp256,curve25519-sha256,curve25519-sha256@libssh.org";
+pub(in crate::exec) const QUICK: &str = "ecdh-sha2-nistp256,curve25519-sha256,curve25519-sha256@libssh.org";
 /// The kind of host key that is quickest to check: with ed25519, for which OpenSSH has no machine code, a connection takes
 /// a sixth more processor time of both ends and the agent together.
 const QUICK_HOST_KEY: &str = "ecdsa-sha2-nistp256";

@@ -15,7 +15,7 @@ use super::session::{Channel, NotOpened, Session, Shell};
 use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
 pub(super) mod agent;
-mod config;
+pub(super) mod config;
 mod pool;
 mod ready;
 mod receipts;
