@@ -258,6 +258,7 @@ fn rundecks_exports_are_converted() {
 fn the_documentations_examples_have_no_mistake() {
     let pages = [
         ("docs/jobs.md", 5),
+        ("docs/nodes.md", 1),
         ("docs/webhooks.md", 5),
         ("docs/access.md", 1),
         ("docs/approvals.md", 4),
