@@ -8,12 +8,12 @@ use openssh::{KnownHosts, Session, SessionBuilder};
 
 use crate::api::Api;
 use crate::fleet::Fleet;
-use crate::peers::{self, Figures};
+use crate::peers::{self, Figures, ParallelSsh};
 use crate::server::{Server, command};
 use crate::settle;
 
 const SIZES: [usize; 2] = [50, 100];
-const COLD: usize = 3;
+const COLD: usize = 5;
 const WARM: usize = 15;
 
 /// How many nodes one run reaches when no limit is to be hit.
@@ -46,62 +46,27 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
     let (mut server, mut api) = server(fleet, &SIZES);
     for size in SIZES {
         println!("`true` on {size} nodes; load {}", crate::load());
+        let peer = if with_peers { ParallelSsh::start(fleet, size) } else { Err("not asked for".to_owned()) };
         let job = format!("true{size}");
-        let mut own = cold(fleet, &mut server, &mut api, &job);
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let mut bare = Figures::default();
-        let mut sessions = Vec::new();
-        for _ in 0..COLD {
-            runtime.block_on(close(std::mem::take(&mut sessions)));
-            let round = || {
-                let began = Instant::now();
-                sessions = runtime.block_on(connect(fleet, size));
-                runtime.block_on(everywhere(&sessions));
-                Ok::<_, Infallible>(began.elapsed())
-            };
-            let Ok(()) = bare.cold_round(fleet, round);
-        }
-        let mut busy = Duration::ZERO;
-        // In turn, so that whatever else the machine does slows both.
-        let mut in_turn = |server: &Server, api: &Api, own: &mut Figures, bare: &mut Figures| {
-            for _ in 0..WARM {
-                settle();
-                let before = server.cpu();
-                own.warm.push(api.run(&job));
-                busy += server.cpu() - before;
-                settle();
-                let began = Instant::now();
-                runtime.block_on(everywhere(&sessions));
-                bare.warm.push(began.elapsed());
-            }
-        };
-        in_turn(&server, &api, &mut own, &mut bare);
-        let (mut own_in_memory, mut bare_beside) = (Figures::default(), Figures::default());
-        let in_memory = fleet.in_memory();
-        if in_memory.is_ok() {
-            own_in_memory = cold(fleet, &mut server, &mut api, &job);
-            in_turn(&server, &api, &mut own_in_memory, &mut bare_beside);
-        }
-        drop(in_memory);
-        runtime.block_on(close(sessions));
-        row("Interlock, request to `succeeded`, all recorded", &own);
+        let bare = Bare::new(size);
+        let mut turns = Turns { fleet, server: &mut server, api: &mut api, job, bare, peer, busy: Duration::ZERO };
+        show("", &turns.measured());
         println!(
             "  processor time of the server in a warm run {:>31.1} ms",
-            busy.as_secs_f64() * 1e3 / (2 * WARM) as f64
+            turns.busy.as_secs_f64() * 1e3 / WARM as f64
         );
         let mut hurried = Figures::default();
         for _ in 0..WARM {
-            hurried.warm.push(api.run(&job));
+            hurried.warm.push(turns.api.run(&turns.job));
         }
         row("  one run right after the other", &hurried);
-        row("bare loop over the openssh crate, native-mux", &bare);
-        println!("  warm, beside the bare loop {:>47.1} times", median(&own.warm) / median(&bare.warm));
-        if !own_in_memory.warm.is_empty() {
-            row("Interlock, the nodes' homes in memory", &own_in_memory);
-            row("bare loop beside that", &bare_beside);
-            let times = median(&own_in_memory.warm) / median(&bare_beside.warm);
-            println!("  warm, beside the bare loop {times:>47.1} times");
+        if let Ok(_homes) = fleet.in_memory() {
+            show(", homes in memory", &turns.measured());
         }
+        if let Err(why) = &turns.peer {
+            println!("{:<48} left out: {why}", "parallel-ssh");
+        }
+        drop(turns);
         if with_peers {
             for (name, figures) in peers::all(fleet, size) {
                 match figures {
@@ -114,15 +79,112 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
     }
 }
 
-/// Runs of servers that have just been started and know no connection.
-fn cold(fleet: &Fleet, server: &mut Server, api: &mut Api, job: &str) -> Figures {
-    let mut figures = Figures::default();
-    for _ in 0..COLD {
-        server.restart();
-        api.reopen(server);
-        let Ok(()) = figures.cold_round(fleet, || Ok::<_, Infallible>(api.run(job)));
+/// Interlock, a bare loop, and the quickest of the others: what is held against each other is measured in turn, so that
+/// whatever else the machine does slows all of them.
+struct Turns<'b> {
+    fleet: &'b Fleet,
+    server: &'b mut Server,
+    api: &'b mut Api,
+    job: String,
+    bare: Bare,
+    peer: Result<ParallelSsh, String>,
+    /// The processor time of the server in the last warm rounds.
+    busy: Duration,
+}
+
+#[derive(Default)]
+struct Measured {
+    own: Figures,
+    bare: Figures,
+    peer: Figures,
+}
+
+impl Turns<'_> {
+    fn measured(&mut self) -> Measured {
+        let mut all = Measured::default();
+        for _ in 0..COLD {
+            // A server that was just started knows no connection.
+            self.server.restart();
+            self.api.reopen(self.server);
+            sure(all.own.cold_round(self.fleet, || Ok(self.api.run(&self.job))));
+            self.bare.close();
+            sure(all.bare.cold_round(self.fleet, || Ok(self.bare.cold(self.fleet))));
+            self.with_peer(|peer, fleet| {
+                peer.close()?;
+                all.peer.cold_round(fleet, || peer.round())
+            });
+        }
+        let mut busy = Duration::ZERO;
+        for _ in 0..WARM {
+            let before = self.server.cpu();
+            sure(all.own.warm_round(|| Ok(self.api.run(&self.job))));
+            busy += self.server.cpu() - before;
+            sure(all.bare.warm_round(|| Ok(self.bare.warm())));
+            self.with_peer(|peer, _| all.peer.warm_round(|| peer.round()));
+        }
+        self.busy = busy;
+        all
     }
-    figures
+
+    /// Does something with the peer, as long as it is there.
+    fn with_peer(&mut self, turn: impl FnOnce(&mut ParallelSsh, &Fleet) -> Result<(), String>) {
+        if let Ok(peer) = &mut self.peer
+            && let Err(why) = turn(peer, self.fleet)
+        {
+            self.peer = Err(why);
+        }
+    }
+}
+
+fn sure(round: Result<(), Infallible>) {
+    let Ok(()) = round;
+}
+
+/// The loop over the bare crate.
+struct Bare {
+    runtime: tokio::runtime::Runtime,
+    size: usize,
+    sessions: Vec<Session>,
+}
+
+impl Bare {
+    fn new(size: usize) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        Self { runtime, size, sessions: Vec::new() }
+    }
+
+    fn close(&mut self) {
+        self.runtime.block_on(join_all(std::mem::take(&mut self.sessions).into_iter().map(Session::close)));
+    }
+
+    fn cold(&mut self, fleet: &Fleet) -> Duration {
+        let began = Instant::now();
+        self.sessions = self.runtime.block_on(connect(fleet, self.size));
+        self.runtime.block_on(everywhere(&self.sessions));
+        began.elapsed()
+    }
+
+    fn warm(&self) -> Duration {
+        let began = Instant::now();
+        self.runtime.block_on(everywhere(&self.sessions));
+        began.elapsed()
+    }
+}
+
+impl Drop for Bare {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn show(how: &str, all: &Measured) {
+    row(&format!("Interlock, all recorded{how}"), &all.own);
+    row("bare loop over the openssh crate, native-mux", &all.bare);
+    println!("  warm, beside the bare loop {:>47.1} times", median(&all.own.warm) / median(&all.bare.warm));
+    if !all.peer.warm.is_empty() {
+        row("parallel-ssh", &all.peer);
+        println!("  cold, beside parallel-ssh {:>22.2} times", median(&all.own.cold) / median(&all.peer.cold));
+    }
 }
 
 /// A run over so many nodes that limits of the machine count.
@@ -155,10 +217,6 @@ async fn connect(fleet: &Fleet, count: usize) -> Vec<Session> {
         async move { builder.connect_mux(address).await.unwrap() }
     };
     join_all(fleet.addresses[..count].iter().map(one)).await
-}
-
-async fn close(sessions: Vec<Session>) {
-    join_all(sessions.into_iter().map(Session::close)).await;
 }
 
 async fn everywhere(sessions: &[Session]) {

@@ -1,8 +1,8 @@
 //! Other ways to run `true` on many nodes, each as people have it.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::fleet::{ACCOUNT, Fleet, PORT};
@@ -36,14 +36,15 @@ impl Figures {
         Ok(())
     }
 
-    fn warm_round(&mut self, round: impl FnOnce() -> Result<Duration, String>) -> Result<(), String> {
+    /// A round over connections that are there.
+    pub(crate) fn warm_round<E>(&mut self, round: impl FnOnce() -> Result<Duration, E>) -> Result<(), E> {
         settle();
         self.warm.push(round()?);
         Ok(())
     }
 }
 
-/// Every peer on the first nodes of the fleet; one that is not to be had says so in its place.
+/// Every peer but [`ParallelSsh`] on the first nodes of the fleet; one that is not to be had says so in its place.
 pub(crate) fn all(fleet: &Fleet, count: usize) -> Vec<(&'static str, Result<Figures, String>)> {
     let hosts = &fleet.addresses[..count];
     vec![
@@ -52,7 +53,6 @@ pub(crate) fn all(fleet: &Fleet, count: usize) -> Vec<(&'static str, Result<Figu
         ("xargs -P ssh, ControlMaster", xargs(fleet, hosts, "warm")),
         ("clush", clush(fleet, hosts)),
         ("pdsh", pdsh(fleet, hosts)),
-        ("parallel-ssh", parallel_ssh(fleet, hosts)),
         ("ansible, raw module, forks = nodes", ansible(fleet, hosts)),
     ]
 }
@@ -96,59 +96,80 @@ fn pdsh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
     rounds(fleet, COLD, 0, round)
 }
 
-/// Times itself, so that starting Python does not count; waits for a line before each round.
+/// Times itself, so that starting Python does not count. Does a round for each line that comes, over new connections when
+/// it says so; those before are gone by then.
 const PARALLEL_SSH: &str = "
 import sys, time
 from pssh.clients import ParallelSSHClient
-key, user, port, cold, warm = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
-hosts = sys.argv[6:]
-def one(client):
+key, user, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
+hosts = sys.argv[4:]
+client = None
+for line in sys.stdin:
+    if line == 'close\\n':
+        client = None
+        print(0, flush=True)
+        continue
+    began = time.monotonic()
+    if client is None:
+        client = ParallelSSHClient(hosts, user=user, port=port, pkey=key, pool_size=len(hosts))
     output = client.run_command('true')
     client.join(output)
     assert all(o.exit_code == 0 for o in output), 'a node failed'
-for _ in range(cold):
-    sys.stdin.readline()
-    began = time.monotonic()
-    client = ParallelSSHClient(hosts, user=user, port=port, pkey=key, pool_size=len(hosts))
-    one(client)
-    print(time.monotonic() - began, flush=True)
-for _ in range(warm):
-    sys.stdin.readline()
-    began = time.monotonic()
-    one(client)
     print(time.monotonic() - began, flush=True)
 ";
 
-fn parallel_ssh(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
-    let python = from_pypi("parallel-ssh")?.join("python");
-    let mut command = Command::new(python);
-    command.args(["-c", PARALLEL_SSH]).arg(fleet.key()).args([ACCOUNT, &PORT.to_string()]);
-    command.args([COLD.to_string(), WARM.to_string()]).args(hosts);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|e| e.to_string())?;
-    let mut turns = child.stdin.take().ok_or("it has no input")?;
-    let mut lines = BufReader::new(child.stdout.take().ok_or("it has no output")?).lines();
-    let mut figures = Figures::default();
-    let mut turn = || {
-        // One that has ended says why below.
-        let _ = turns.write_all(b"\n");
-        let line = lines.next().ok_or("it ended")?.map_err(|e| e.to_string())?;
-        line.parse().map(Duration::from_secs_f64).map_err(|_| line)
-    };
-    let mut all = || {
-        for _ in 0..COLD {
-            figures.cold_round(fleet, &mut turn)?;
-        }
-        (0..WARM).try_for_each(|_| figures.warm_round(&mut turn))
-    };
-    let outcome: Result<(), String> = all();
-    drop(turns);
-    let output = child.wait_with_output().map_err(|e| e.to_string())?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        return Err(said.lines().last().unwrap_or_default().chars().take(120).collect());
+/// The quickest of the others: it speaks SSH in its own process. Asked round by round, so that it can be measured in turn
+/// with Interlock.
+pub(crate) struct ParallelSsh {
+    child: Child,
+    rounds: ChildStdin,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+}
+
+impl ParallelSsh {
+    pub(crate) fn start(fleet: &Fleet, count: usize) -> Result<Self, String> {
+        let python = from_pypi("parallel-ssh")?.join("python");
+        let mut command = Command::new(python);
+        command.args(["-c", PARALLEL_SSH]).arg(fleet.key()).args([ACCOUNT, &PORT.to_string()]);
+        command.args(&fleet.addresses[..count]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(|e| e.to_string())?;
+        let rounds = child.stdin.take().ok_or("it has no input")?;
+        let lines = BufReader::new(child.stdout.take().ok_or("it has no output")?).lines();
+        Ok(Self { child, rounds, lines })
     }
-    outcome.map(|()| figures)
+
+    /// A round over the connections that there are, or new ones; how long it took.
+    pub(crate) fn round(&mut self) -> Result<Duration, String> {
+        self.told("round\n")
+    }
+
+    /// Lets go of its connections.
+    pub(crate) fn close(&mut self) -> Result<(), String> {
+        self.told("close\n").map(drop)
+    }
+
+    fn told(&mut self, what: &str) -> Result<Duration, String> {
+        // One that has ended says why below.
+        let _ = self.rounds.write_all(what.as_bytes());
+        match self.lines.next() {
+            Some(Ok(line)) => line.parse().map(Duration::from_secs_f64).map_err(|_| line),
+            _ => {
+                let mut said = String::new();
+                if let Some(mut errors) = self.child.stderr.take() {
+                    let _ = errors.read_to_string(&mut said);
+                }
+                Err(said.lines().last().unwrap_or("it ended").chars().take(120).collect())
+            }
+        }
+    }
+}
+
+impl Drop for ParallelSsh {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn ansible(fleet: &Fleet, hosts: &[String]) -> Result<Figures, String> {
