@@ -193,6 +193,13 @@ impl App {
                 "It names no nodes, and its project does not let jobs run on Interlock's own machine.".to_owned(),
             );
         }
+        let own = choices.iter().find(|c| c.node.transport == Transport::Local);
+        if let Some(own) = own.filter(|_| !project.project.local_execution && !may_narrow(job)) {
+            return Some(format!(
+                "It runs on {}, which is Interlock's own machine, and its project does not let jobs run there.",
+                own.node.name
+            ));
+        }
         let refused = self.authorize(actor, Permission::Run, resource).err()?;
         if may_narrow(job) && choices.iter().any(|c| c.allowed) {
             return None;
@@ -229,7 +236,6 @@ fn may_run_there(
 ) -> bool {
     let needed = project.needed_on_nodes();
     let on_job = project.job_resource(job, std::slice::from_ref(node));
-    let on_node = node.transport == Transport::Local
-        || catalogue.policy.authorize(actor, needed, &project.node_resource(node)).is_ok();
+    let on_node = catalogue.policy.authorize(actor, needed, &project.node_resource(node)).is_ok();
     on_node && catalogue.policy.authorize(actor, Permission::Run, &on_job).is_ok()
 }

@@ -9,7 +9,7 @@ use super::planning::{RunRequest, field};
 use crate::domain::access::{Actor, Permission};
 use crate::domain::ids::NodeName;
 use crate::domain::job::Dispatch;
-use crate::domain::node::{Node, NodeFilter};
+use crate::domain::node::{Node, NodeFilter, Transport};
 use crate::domain::plan::{Narrowed, Origin};
 
 /// The matched nodes, narrowed as the request asks.
@@ -55,6 +55,15 @@ pub(super) fn chosen(
         };
         return Err(field("nodes", "no_nodes", message));
     }
+    if let Some(own) = nodes.iter().find(|n| n.transport == Transport::Local)
+        && !project.project.local_execution
+    {
+        let message = format!(
+            "{} is Interlock's own machine, on which this project does not allow anything to run. Leave it out, or add `local_execution: true` to project.yaml.",
+            own.name
+        );
+        return Err(AppError::conflict("local_not_allowed", message));
+    }
     let some = narrowed.by_name || narrowed.filter.is_some();
     Ok((nodes, Some(narrowed).filter(|_| some)))
 }
@@ -99,7 +108,7 @@ pub(super) fn may_run_on(
     Err(Refusal::new(RefusalKind::Forbidden, "forbidden_node", message).into())
 }
 
-/// The nodes that the actor may not run on.
+/// The nodes that the actor may not run on. Nobody has rights on the machine of a job without nodes: it is no node.
 pub(crate) fn refused_nodes<'n>(
     catalogue: &Catalogue,
     project: &ProjectState,
@@ -109,7 +118,7 @@ pub(crate) fn refused_nodes<'n>(
     let needed = project.needed_on_nodes();
     nodes
         .iter()
-        .filter(|n| n.transport == crate::domain::node::Transport::Ssh)
+        .filter(|n| n.is_listed())
         .filter(|n| catalogue.policy.authorize(actor, needed, &project.node_resource(n)).is_err())
         .map(|n| &n.name)
         .collect()

@@ -201,10 +201,11 @@ fn planned_nodes(
     let reach = Reach::of(plan, &matched)?;
     let mut nodes = Vec::with_capacity(plan.nodes.len());
     for planned in &plan.nodes {
-        if planned.transport == Transport::Local {
-            if !project.project.local_execution || !matches!(job.job.dispatch, Dispatch::Local) {
-                return Err("the job may not run on Interlock's own machine any more".to_owned());
-            }
+        let own = planned.transport == Transport::Local;
+        if own && !project.project.local_execution {
+            return Err("the job may not run on Interlock's own machine any more".to_owned());
+        }
+        if own && matches!(job.job.dispatch, Dispatch::Local) {
             nodes.push(Arc::new(Node::local().map_err(|e| e.to_string())?));
             continue;
         }

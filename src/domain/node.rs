@@ -105,6 +105,12 @@ impl Node {
             attributes: BTreeMap::new(),
         })
     }
+
+    /// Whether it stands in an inventory: [`Node::local`] does not. What is listed has attributes, its `hostname` at least.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        !self.attributes.is_empty()
+    }
 }
 
 /// The order of two nodes by name or by an attribute: as numbers where both are numbers, otherwise as text; nodes

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::app::error::{AppError, AppResult};
 use crate::domain::command::option_variable;
 use crate::domain::ids::{HostName, KeyPath, Ticket};
+use crate::domain::node::Transport;
 use crate::domain::plan::{Plan, PlannedAction, PlannedNode, PlannedStep, PlannedValue};
 use crate::domain::secret::SecretText;
 use crate::exec::enrol::HostKey;
@@ -39,7 +40,7 @@ impl Supplies {
             }
         }
         let mut keys = BTreeMap::new();
-        for path in plan.nodes.iter().filter_map(|n| n.key.as_ref()) {
+        for path in plan.nodes.iter().filter_map(needed_key) {
             if !keys.contains_key(path) {
                 keys.insert(path.clone(), lasting(app.key_value(&plan.project, path, None).await)?);
             }
@@ -70,7 +71,7 @@ impl Supplies {
     /// # Errors
     /// A sentence when the node's private key is not to be had.
     pub(super) fn target(&self, node: &PlannedNode) -> Result<Target, String> {
-        let key = match node.key.as_ref().map(|path| self.keys.get(path)) {
+        let key = match needed_key(node).map(|path| self.keys.get(path)) {
             None => None,
             Some(Some(Ok(key))) => Some(key.clone()),
             Some(Some(Err(why))) => {
@@ -147,6 +148,11 @@ fn place(host: &HostName, port: u16) -> (String, u16) {
 #[expect(clippy::expect_used, reason = "a UUID is 32 hexadecimal digits")]
 pub(super) fn fresh_ticket() -> Ticket {
     Ticket::parse(&uuid::Uuid::new_v4().simple().to_string()).expect("a UUID is a ticket")
+}
+
+/// The private key that signs in on a node; Interlock's own machine needs none.
+fn needed_key(node: &PlannedNode) -> Option<&KeyPath> {
+    node.key.as_ref().filter(|_| node.transport == Transport::Ssh)
 }
 
 /// A key that is not to be had concerns the nodes that name it; a database that is away for a moment says nothing of any key.

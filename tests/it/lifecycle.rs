@@ -432,6 +432,9 @@ fn changes() -> Vec<Change> {
         }),
         ("the job is gone", |test| load(test, PROJECT, NODES, ACCESS, &[job("other", "", "")])),
         ("a node", |test| load(test, PROJECT, &NODES.replace("192.0.2.1,", "192.0.2.99,"), ACCESS, &[signed()])),
+        ("a node is the server itself", |test| {
+            load(test, PROJECT, &NODES.replace("n1: {", "n1: {node-executor: local, "), ACCESS, &[signed()]);
+        }),
         ("a node is gone", |test| load(test, PROJECT, &NODES.replace("n1:", "x1:"), ACCESS, &[signed()])),
         ("the policy", |test| load(test, &PROJECT.replace("expires: 4h", "expires: 5h"), NODES, ACCESS, &[signed()])),
         ("the host key", new_host_key),

@@ -35,6 +35,7 @@ mod mail;
 mod nats;
 mod nodes;
 mod notices;
+mod own_machine;
 mod policy_matrix;
 mod program;
 mod proxy;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Plan, PlannedNode};
 use crate::domain::ids::NodeName;
-use crate::domain::node::{Node, NodeFilter, Transport};
+use crate::domain::node::{Node, NodeFilter};
 
 /// Whether a node is still where and what it was.
 ///
@@ -17,6 +17,7 @@ pub fn node_stands(planned: &PlannedNode, now: &Node, mut host_keys: Vec<String>
         && now.user == planned.user
         && now.key == planned.key
         && now.jumps == planned.jumps
+        && now.transport == planned.transport
         && now.environment == planned.environment;
     if !same {
         return Err(format!("the node {} was changed in the inventory", planned.name));
@@ -64,7 +65,7 @@ impl<'n> Reach<'n> {
 /// # Errors
 /// The first node that would be planned now as well.
 pub fn list_stands(plan: &Plan, matched: &[Arc<Node>]) -> Result<(), String> {
-    if plan.narrowed.as_ref().is_some_and(|n| n.by_name) || plan.nodes.iter().any(|n| n.transport == Transport::Local) {
+    if plan.narrowed.as_ref().is_some_and(|n| n.by_name) {
         return Ok(());
     }
     let filter = request_filter(plan)?;
