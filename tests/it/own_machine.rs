@@ -37,6 +37,16 @@ fn a_listed_node_that_is_the_server_itself_runs_where_the_project_allows_it() {
     assert!(out.contains("here | on here in a"), "{out}");
 }
 
+/// A client that signs in with a token of this name.
+fn client(install: &Install, server: &Server, name: &str) -> Client {
+    let (token, _) = ends(&install.run(&["token", "create", "--user", name]), 0);
+    Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()))
+}
+
+fn person(install: &Install, name: &str) {
+    ends(&install.feed(&["user", "add", name, "--password-stdin"], "correct horse battery\n"), 0);
+}
+
 /// It is a node like any other for whoever asks.
 #[test]
 fn rights_count_there_as_anywhere() {
@@ -46,17 +56,49 @@ fn rights_count_there_as_anywhere() {
     install.write("access.yaml", roles);
     apply(&install, "local_execution: true\n");
     let server = Server::start(&install);
-    let client = |name: &str| {
-        ends(&install.feed(&["user", "add", name, "--password-stdin"], "correct horse battery\n"), 0);
-        let (token, _) = ends(&install.run(&["token", "create", "--user", name]), 0);
-        Client::new(&server.address).with("authorization", &format!("Bearer {}", token.trim()))
-    };
-    let (some, all) = (client("some"), client("all"));
+    let [some, all] = ["some", "all"].map(|name| {
+        person(&install, name);
+        client(&install, &server, name)
+    });
     let refused = some.post("/api/v1/projects/ops/jobs/own/runs", &json!({})).expect(403).json();
     assert_eq!(refused["code"], "forbidden_node", "{refused}");
     let run = ask(&all, "own");
     assert_eq!(until(&all, run, &OVER)["state"], "succeeded");
     assert_eq!(output(&all, run, "here", "stdout"), "on here in a\n");
+    assert_eq!(server.stop(), Some(0));
+}
+
+/// What the unit in docs/service.md leaves alone when the server is stopped or ends.
+#[test]
+fn a_step_there_outlives_the_server() {
+    let install = applied("local_execution: true\n");
+    let (count, go) = (install.path().join("count"), install.path().join("go"));
+    let job = format!(
+        "name: own\nnodes: {{filter: 'name: here'}}\nsteps:\n  - name: one\n    script: |\n      echo start >> {}\n      \
+         echo begun\n      until [ -e {} ]; do sleep 0.1; done\n      echo over\n",
+        count.display(),
+        go.display()
+    );
+    install.write("jobs/own.yaml", &job);
+    install.write("access.yaml", "roles: {r: [{allow: [view, run], on: '**'}]}\nmembers: {r: ['user:oncall']}\n");
+    apply(&install, "local_execution: true\n");
+    person(&install, "oncall");
+    let server = Server::start(&install);
+    let oncall = client(&install, &server, "oncall");
+    let run = ask(&oncall, "own");
+    while output(&oncall, run, "here", "stdout") != "begun\n" {
+        assert_eq!(until(&oncall, run, &["queued", "running"])["number"], run);
+        std::thread::yield_now();
+    }
+    server.signal(rustix::process::Signal::KILL);
+    server.ended();
+    let server = Server::start(&install);
+    let oncall = client(&install, &server, "oncall");
+    std::fs::write(go, "").unwrap();
+    let seen = until(&oncall, run, &OVER);
+    assert_eq!(seen["state"], "succeeded", "{seen}");
+    assert_eq!(output(&oncall, run, "here", "stdout"), "begun\nover\n");
+    assert_eq!(std::fs::read_to_string(count).unwrap(), "start\n");
     assert_eq!(server.stop(), Some(0));
 }
 

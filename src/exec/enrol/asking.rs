@@ -19,8 +19,9 @@ use crate::exec::Target;
 use crate::exec::ssh::agent::fed;
 use crate::exec::ssh::config::QUICK;
 
-/// However many jump hosts there are.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long an answer may take, also where there are jump hosts.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE_BEHIND: Duration = Duration::from_secs(60);
 
 /// The kinds that are asked for, and the algorithms that show them.
 const KINDS: [(&str, &str); 3] = [
@@ -69,9 +70,9 @@ pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
             return Err(EnrolError::JumpNotTrusted { host: jump.host.clone(), port: jump.port });
         }
     }
-    let (way, hint) = match target.jumps.as_slice() {
-        [] => ("", "; is the node up, and is sshd running?"),
-        _ => (" through its jump hosts", ""),
+    let (way, hint, patience) = match target.jumps.as_slice() {
+        [] => ("", "; is the node up, and is sshd running?", PATIENCE),
+        _ => (" through its jump hosts", "", PATIENCE_BEHIND),
     };
     let none = |why: &str| {
         EnrolError::NoAnswer(format!("no host key came from {}:{}{way}: {why}{hint}", target.host, target.port))
@@ -92,9 +93,9 @@ pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
         command.args(["sh", "-c", &format!("{SIGN_IN}{ASK}"), "sh"]).arg(&config);
         fed(&mut command, key).await
     };
-    let output = tokio::time::timeout(PATIENCE, child.map_err(broken)?.wait_with_output())
+    let output = tokio::time::timeout(patience, child.map_err(broken)?.wait_with_output())
         .await
-        .map_err(|_| none("it took longer than a minute"))?
+        .map_err(|_| none(&format!("it took longer than {} seconds", patience.as_secs())))?
         .map_err(broken)?;
     match output.status.code() {
         Some(3) => return Err(EnrolError::BadKey(target.key_id.clone())),
