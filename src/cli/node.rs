@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::app::error::AppError;
 use crate::app::nodes::{AcceptedKey, NodeView};
 use crate::domain::ids::{NodeName, ProjectName};
-use crate::domain::node::Node;
+use crate::domain::node::{Node, NodeFilter, Transport};
 use crate::exec::Target;
 use crate::exec::enrol::{self, HostKey};
 
@@ -24,8 +24,11 @@ pub(super) enum Command {
     /// Show a node's host key, ask, and trust it from then on
     Enrol {
         /// The nodes
-        #[arg(required = true)]
+        #[arg(required_unless_present = "filter")]
         names: Vec<String>,
+        /// All nodes that this filter matches, in place of names: `tags: web`, `.*`
+        #[arg(long, value_name = "FILTER", conflicts_with = "names")]
+        filter: Option<String>,
         /// The project
         #[arg(long, value_name = "P")]
         project: Option<String>,
@@ -65,8 +68,11 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
             }
             Ok(())
         }
-        Command::Enrol { names, project, accept, yes } => {
-            let mut views = Vec::new();
+        Command::Enrol { names, filter, project, accept, yes } => {
+            let mut views = match filter {
+                Some(filter) => matched(&app, &filter, project.as_deref()).await?,
+                None => Vec::new(),
+            };
             for name in names {
                 views.push(find(&app, &NodeName::parse(&name)?, project.as_deref()).await?);
             }
@@ -107,6 +113,19 @@ async fn enrol_all(global: &Global, app: &App, views: &[NodeView], accept: Optio
         out::json(&json!({ "items": done }));
     }
     if failed { Err(Failure::Failed) } else { Ok(()) }
+}
+
+/// The nodes over SSH that a filter matches; those that others may be reached through come first.
+async fn matched(app: &App, filter: &str, project: Option<&str>) -> Result<Vec<NodeView>, Failure> {
+    let filter = NodeFilter::parse(filter).map_err(|e| Failure::Usage(e.to_string()))?;
+    let project = project.map(ProjectName::parse).transpose()?;
+    let mut all = app.nodes(&start::operator(), project.as_ref()).await?;
+    all.retain(|n| n.node.transport == Transport::Ssh && filter.matches(&n.node));
+    all.sort_by_key(|n| n.node.jumps.len());
+    if all.is_empty() {
+        return Err(Failure::Usage("no node over SSH matches; `interlock node list` shows those there are".to_owned()));
+    }
+    Ok(all)
 }
 
 async fn find(app: &App, name: &NodeName, project: Option<&str>) -> Result<NodeView, Failure> {
@@ -170,6 +189,9 @@ async fn one(
 
 /// The keys that a node shows; a sentence that says why there are none.
 pub(super) async fn scan(app: &App, project: &ProjectName, node: &Node) -> Result<Vec<HostKey>, String> {
+    if node.transport == Transport::Local {
+        return Err("this is Interlock's own machine, which needs no key".to_owned());
+    }
     let mut target = Target {
         node: node.name.clone(),
         host: node.host.clone(),

@@ -95,3 +95,26 @@ fn many_nodes_are_enrolled_in_their_order() {
     assert_eq!([told(2), told(3)], [("inner", &of_inner), ("again", &of_near)], "{said}");
     assert!(said["items"][1]["error"].as_str().unwrap().contains("Connection refused"), "{said}");
 }
+
+#[test]
+fn nodes_are_enrolled_by_a_filter_and_the_server_itself_needs_no_key() {
+    let sshd = Sshd::start();
+    let install = Install::new();
+    let at = format!("hostname: '{}:{}'", sshd.host, sshd.port);
+    let nodes = format!(
+        "a: {{{at}, tags: web}}\nb: {{{at}, tags: db}}\nc: {{{at}, tags: web}}\nown: {{hostname: x, node-executor: local, tags: web}}\n"
+    );
+    install.write("nodes.yaml", &nodes);
+    install.write("project.yaml", "description: nodes\n");
+    ends(&install.run(&["apply", install.path().join("ops").to_str().unwrap()]), 0);
+    let enrol = |more: &[&str]| install.run(&[&["node", "enrol"], more].concat());
+    let (out, _) = ends(&enrol(&["--filter", "tags: web", "--yes"]), 0);
+    let trusted: Vec<&str> = out.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert!(matches!(trusted.as_slice(), [a, c] if a.starts_with("a (") && c.starts_with("c (")), "{out}");
+    let (_, none) = ends(&enrol(&["--filter", "tags: mail", "--yes"]), 2);
+    assert!(none.contains("no node over SSH matches"), "{none}");
+    let (_, own) = ends(&enrol(&["own", "--yes"]), 1);
+    assert!(own.contains("own machine"), "{own}");
+    ends(&enrol(&["--yes"]), 2);
+    ends(&enrol(&["a", "--filter", ".*", "--yes"]), 2);
+}
