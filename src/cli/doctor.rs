@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::app::enrichment::EnricherView;
 use crate::app::sources::SourceView;
+use crate::domain::node::Transport;
 
 use super::limits::{self, OpenFiles};
 use super::{Done, Failure, Format, Global, out, start};
@@ -90,7 +91,8 @@ pub(super) async fn run(global: &Global) -> Done {
                     &unlabelled(&failing),
                 );
             }
-            for node in app.nodes(&start::operator(), None).await? {
+            let nodes = app.nodes(&start::operator(), None).await?;
+            for node in nodes.iter().filter(|n| n.node.transport == Transport::Ssh) {
                 let name = &node.node.name;
                 let mend = format!("run `interlock node enrol {name} --project {}`", node.project);
                 say(!node.fingerprints.is_empty(), &format!("the host key of {name} is trusted"), &mend);

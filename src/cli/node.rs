@@ -62,7 +62,11 @@ pub(super) async fn run(global: &Global, command: Command) -> Done {
                 out::json(&json!({ "items": items }));
             } else {
                 for n in nodes {
-                    let state = n.fingerprints.first().map_or("not enrolled", String::as_str);
+                    let state = match (n.node.transport, n.fingerprints.first()) {
+                        (Transport::Local, _) => "Interlock's own machine",
+                        (Transport::Ssh, Some(trusted)) => trusted,
+                        (Transport::Ssh, None) => "not enrolled",
+                    };
                     out::line(&format!("{}\t{}\t{}:{}\t{state}", n.project, n.node.name, n.node.host, n.node.port));
                 }
             }

@@ -33,6 +33,10 @@ fn a_listed_node_that_is_the_server_itself_runs_where_the_project_allows_it() {
     let (_, refused) = ends(&install.run(&["run", "own"]), 3);
     assert!(refused.contains("here is Interlock's own machine") && refused.contains("local_execution"), "{refused}");
     apply(&install, "local_execution: true\n");
+    let (doctor, _) = ends(&install.run(&["doctor"]), 0);
+    assert!(!doctor.contains("host key of here"), "{doctor}");
+    let (list, _) = ends(&install.run(&["node", "list"]), 0);
+    assert!(list.contains("own machine"), "{list}");
     let (out, _) = ends(&install.run(&["run", "own"]), 0);
     assert!(out.contains("here | on here in a"), "{out}");
 }
