@@ -193,11 +193,11 @@ impl App {
                 "It names no nodes, and its project does not let jobs run on Interlock's own machine.".to_owned(),
             );
         }
-        let own = choices.iter().find(|c| c.node.transport == Transport::Local);
-        if let Some(own) = own.filter(|_| !project.project.local_execution && !may_narrow(job)) {
+        let closed = project.project.closed_machine(choices.iter().map(|c| &*c.node));
+        if let Some(own) = closed.filter(|_| !may_narrow(job)) {
             return Some(format!(
                 "It runs on {}, which is Interlock's own machine, and its project does not let jobs run there.",
-                own.node.name
+                own.name
             ));
         }
         let refused = self.authorize(actor, Permission::Run, resource).err()?;

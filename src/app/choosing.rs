@@ -9,7 +9,7 @@ use super::planning::{RunRequest, field};
 use crate::domain::access::{Actor, Permission};
 use crate::domain::ids::NodeName;
 use crate::domain::job::Dispatch;
-use crate::domain::node::{Node, NodeFilter, Transport};
+use crate::domain::node::{Node, NodeFilter};
 use crate::domain::plan::{Narrowed, Origin};
 
 /// The matched nodes, narrowed as the request asks.
@@ -55,9 +55,7 @@ pub(super) fn chosen(
         };
         return Err(field("nodes", "no_nodes", message));
     }
-    if let Some(own) = nodes.iter().find(|n| n.transport == Transport::Local)
-        && !project.project.local_execution
-    {
+    if let Some(own) = project.project.closed_machine(nodes.iter().map(|n| &**n)) {
         let message = format!(
             "{} is Interlock's own machine, on which this project does not allow anything to run. Leave it out, or add `local_execution: true` to project.yaml.",
             own.name

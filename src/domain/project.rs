@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::approval::ApprovalPolicy;
 use super::change_freeze::{self, ChangeFreeze};
 use super::ids::{Environment, PolicyName, ProjectName};
+use super::node::{Node, Transport};
 use super::notice::address::MailAddress;
 
 /// `project.yaml`, checked.
@@ -26,7 +27,7 @@ pub struct Project {
     pub notify: Notify,
     /// Days that runs and events are kept; `None` keeps them for good.
     pub retention_days: Option<u32>,
-    /// Whether jobs without nodes may run on the machine that Interlock runs on.
+    /// Whether anything may run on the machine that Interlock runs on: jobs without nodes, and listed nodes that are it.
     pub local_execution: bool,
     /// Whether anybody may run without waiting where a policy has such a way.
     pub break_glass: bool,
@@ -112,5 +113,11 @@ impl Project {
         let rank =
             |e: Option<&Environment>| e.and_then(|e| self.environments.iter().position(|x| x == e)).unwrap_or(top);
         of.map(rank).max().and_then(|i| self.environments.get(i).cloned())
+    }
+
+    /// The first of these nodes that is the machine that Interlock runs on, where nothing may run there.
+    #[must_use]
+    pub fn closed_machine<'n>(&self, mut nodes: impl Iterator<Item = &'n Node>) -> Option<&'n Node> {
+        if self.local_execution { None } else { nodes.find(|n| n.transport == Transport::Local) }
     }
 }

@@ -95,8 +95,17 @@ impl HostKey {
 }
 
 /// An address as known_hosts has it.
-pub(super) fn place(host: &HostName, port: u16) -> String {
+fn place(host: &HostName, port: u16) -> String {
     if port == 22 { host.to_string() } else { format!("[{host}]:{port}") }
+}
+
+/// The types of the keys that known_hosts lines trust at an address.
+pub(super) fn trusted_kinds<'k>(known_hosts: &'k str, host: &HostName, port: u16) -> impl Iterator<Item = &'k str> {
+    let place = place(host, port);
+    known_hosts.lines().filter_map(move |line| {
+        let mut words = line.split_ascii_whitespace();
+        words.next().filter(|at| at.eq_ignore_ascii_case(&place)).and(words.next())
+    })
 }
 
 #[cfg(test)]

@@ -49,12 +49,8 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
         let peer = if with_peers { ParallelSsh::start(fleet, size) } else { Err("not asked for".to_owned()) };
         let job = format!("true{size}");
         let bare = Bare::new(size);
-        let mut turns = Turns { fleet, server: &mut server, api: &mut api, job, bare, peer, busy: Duration::ZERO };
+        let mut turns = Turns { fleet, server: &mut server, api: &mut api, job, bare, peer };
         show("", &turns.measured());
-        println!(
-            "  processor time of the server in a warm run {:>31.1} ms",
-            turns.busy.as_secs_f64() * 1e3 / WARM as f64
-        );
         let mut hurried = Figures::default();
         for _ in 0..WARM {
             hurried.warm.push(turns.api.run(&turns.job));
@@ -88,8 +84,6 @@ struct Turns<'b> {
     job: String,
     bare: Bare,
     peer: Result<ParallelSsh, String>,
-    /// The processor time of the server in the last warm rounds.
-    busy: Duration,
 }
 
 #[derive(Default)]
@@ -97,6 +91,8 @@ struct Measured {
     own: Figures,
     bare: Figures,
     peer: Figures,
+    /// The processor time of the server in all warm rounds.
+    busy: Duration,
 }
 
 impl Turns<'_> {
@@ -114,15 +110,13 @@ impl Turns<'_> {
                 all.peer.cold_round(fleet, || peer.round())
             });
         }
-        let mut busy = Duration::ZERO;
         for _ in 0..WARM {
             let before = self.server.cpu();
             sure(all.own.warm_round(|| Ok(self.api.run(&self.job))));
-            busy += self.server.cpu() - before;
+            all.busy += self.server.cpu() - before;
             sure(all.bare.warm_round(|| Ok(self.bare.warm())));
             self.with_peer(|peer, _| all.peer.warm_round(|| peer.round()));
         }
-        self.busy = busy;
         all
     }
 
@@ -179,6 +173,7 @@ impl Drop for Bare {
 
 fn show(how: &str, all: &Measured) {
     row(&format!("Interlock, all recorded{how}"), &all.own);
+    println!("  processor time of the server in a warm run {:>31.1} ms", all.busy.as_secs_f64() * 1e3 / WARM as f64);
     row("bare loop over the openssh crate, native-mux", &all.bare);
     println!("  warm, beside the bare loop {:>47.1} times", median(&all.own.warm) / median(&all.bare.warm));
     if !all.peer.warm.is_empty() {

@@ -1,14 +1,12 @@
 //! Which host keys a node shows, on the way to it as well, before anybody trusts them.
 
-use std::process::Command;
-
 use interlock::domain::node::Jump;
 use interlock::exec::Target;
-use interlock::exec::enrol::{self, HostKey};
+use interlock::exec::enrol;
 use serde_json::{Value, json};
 
 use crate::program::{Install, ends};
-use crate::sshd::{Sshd, other_key};
+use crate::sshd::{Sshd, host_key, other_key};
 
 #[tokio::test]
 async fn the_keys_of_a_node_behind_another_come_through_it_and_it_is_checked_strictly() {
@@ -39,14 +37,8 @@ async fn the_keys_of_a_node_behind_another_come_through_it_and_it_is_checked_str
 #[tokio::test]
 async fn a_node_shows_a_key_of_each_kind_that_it_has() {
     let folder = tempfile::tempdir().unwrap();
-    let other = |kind: &str| {
-        let path = folder.path().join(kind);
-        let made = Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-f"]).arg(&path).status().unwrap();
-        assert!(made.success());
-        let public = std::fs::read_to_string(path.with_extension("pub")).unwrap();
-        (format!("HostKey {}\n", path.display()), HostKey::parse(&public).unwrap())
-    };
-    let ((ecdsa_line, ecdsa), (rsa_line, rsa)) = (other("ecdsa"), other("rsa"));
+    let (ecdsa_line, ecdsa) = host_key(folder.path(), "ecdsa", "ecdsa");
+    let (rsa_line, rsa) = host_key(folder.path(), "rsa", "rsa");
     let sshd = Sshd::start_with("127.0.0.1", None, &format!("{rsa_line}{ecdsa_line}"));
     let target = sshd.target("ilk-sh");
     let keys = enrol::scan(&target).await.unwrap();

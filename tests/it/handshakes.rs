@@ -1,13 +1,11 @@
 //! What is agreed on with a node when a connection is made, as its sshd tells it.
 
-use std::process::Command;
-
 use interlock::exec::StepOutcome;
 use interlock::exec::enrol::HostKey;
 use interlock::exec::ssh::{KeyExchange, SshExecutor};
 
 use crate::nodes::{refusal, request, run};
-use crate::sshd::Sshd;
+use crate::sshd::{Sshd, host_key};
 
 #[tokio::test]
 async fn the_quick_key_exchange_is_a_wish_and_without_it_ssh_has_its_own() {
@@ -32,18 +30,10 @@ async fn the_quick_key_exchange_is_a_wish_and_without_it_ssh_has_its_own() {
 #[tokio::test]
 async fn the_host_key_that_is_quickest_to_check_is_asked_for_where_it_is_trusted() {
     let keys = tempfile::tempdir().unwrap();
-    let ecdsa = |name: &str| {
-        let path = keys.path().join(name);
-        let made = Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f"]).arg(&path).status().unwrap();
-        assert!(made.success());
-        (
-            path.display().to_string(),
-            HostKey::parse(&std::fs::read_to_string(path.with_extension("pub")).unwrap()).unwrap(),
-        )
-    };
-    let ((path, own), (_, of_another)) = (ecdsa("own"), ecdsa("other"));
+    let (line, own) = host_key(keys.path(), "ecdsa", "own");
+    let (_, of_another) = host_key(keys.path(), "ecdsa", "other");
     let by = async |kex: KeyExchange, trusted: &dyn Fn(&Sshd) -> Vec<HostKey>| {
-        let sshd = Sshd::start_with("127.0.0.1", None, &format!("LogLevel DEBUG1\nHostKey {path}\n"));
+        let sshd = Sshd::start_with("127.0.0.1", None, &format!("LogLevel DEBUG1\n{line}"));
         let directory = tempfile::tempdir().unwrap();
         let executor = SshExecutor::new(directory.path(), kex).unwrap();
         let mut target = sshd.target("ilk-sh");

@@ -149,12 +149,21 @@ pub(crate) fn other_key() -> SecretText {
     SecretText::new(fs::read_to_string(directory.path().join("key")).unwrap())
 }
 
+/// A further host key of some kind: the line that it takes in sshd's configuration, and the key.
+pub(crate) fn host_key(folder: &Path, kind: &str, name: &str) -> (String, HostKey) {
+    let path = folder.join(name);
+    key_pair_of(kind, &path);
+    let public = fs::read_to_string(path.with_extension("pub")).unwrap();
+    (format!("HostKey {}\n", path.display()), HostKey::parse(&public).unwrap())
+}
+
 fn key_pair(path: &Path) {
-    let status = Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f"])
-        .arg(path)
-        .status()
-        .unwrap();
+    key_pair_of("ed25519", path);
+}
+
+fn key_pair_of(kind: &str, path: &Path) {
+    let status =
+        Command::new("ssh-keygen").args(["-q", "-t", kind, "-N", "", "-C", "test", "-f"]).arg(path).status().unwrap();
     assert!(status.success());
 }
 

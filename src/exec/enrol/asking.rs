@@ -13,13 +13,13 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
-use super::{EnrolError, HostKey, place};
-use crate::domain::ids::{HostName, RemoteUser};
+use super::{EnrolError, HostKey, trusted_kinds};
+use crate::domain::ids::RemoteUser;
 use crate::exec::Target;
 use crate::exec::ssh::agent::fed;
 use crate::exec::ssh::config::QUICK;
 
-/// How long an answer may take, also where there are jump hosts.
+/// How long the answers of a node may take, and of one behind jump hosts.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PATIENCE_BEHIND: Duration = Duration::from_secs(60);
 
@@ -66,7 +66,7 @@ impl Drop for Folder {
 /// [`EnrolError`]; [`EnrolError::JumpNotTrusted`] before anything is connected to.
 pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
     for jump in &target.jumps {
-        if !is_trusted(&target.known_hosts, &jump.host, jump.port) {
+        if trusted_kinds(&target.known_hosts, &jump.host, jump.port).next().is_none() {
             return Err(EnrolError::JumpNotTrusted { host: jump.host.clone(), port: jump.port });
         }
     }
@@ -112,11 +112,6 @@ pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
 /// Where it is written down which key of a kind was shown.
 fn shown(folder: &Path, kind: &str) -> PathBuf {
     folder.join(kind)
-}
-
-fn is_trusted(known_hosts: &str, host: &HostName, port: u16) -> bool {
-    let at = place(host, port);
-    known_hosts.lines().any(|line| line.split_ascii_whitespace().next() == Some(at.as_str()))
 }
 
 /// What ssh said first; it says the same for every kind of key.

@@ -150,15 +150,6 @@ fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     std::fs::rename(new, path)
 }
 
-/// Whether a key of this kind is trusted at an address.
-fn trusts(known_hosts: &str, host: &HostName, port: u16, kind: &str) -> bool {
-    let place = enrol::place(host, port);
-    known_hosts.lines().any(|line| {
-        let mut words = line.split_ascii_whitespace();
-        words.next().is_some_and(|at| at.eq_ignore_ascii_case(&place)) && words.next() == Some(kind)
-    })
-}
-
 /// The whole configuration; neither the user's nor the machine's is read beside it.
 fn text(target: &Target, known_hosts: &Path, agent: &Path, files: &Files, key_exchange: KeyExchange) -> String {
     let mut out = String::new();
@@ -183,8 +174,12 @@ fn text(target: &Target, known_hosts: &Path, agent: &Path, files: &Files, key_ex
     let account = |user: &str| if user.is_empty() { String::new() } else { format!("\n  User {user}") };
     // Only where that key is trusted: the client would take another host key for a wrong one.
     let shown = |host: &HostName, port: u16| {
-        let quick = key_exchange == KeyExchange::Quick && trusts(&target.known_hosts, host, port, QUICK_HOST_KEY);
-        if quick { format!("\n  HostKeyAlgorithms ^{QUICK_HOST_KEY}") } else { String::new() }
+        let mut trusted = enrol::trusted_kinds(&target.known_hosts, host, port);
+        if key_exchange == KeyExchange::Quick && trusted.any(|kind| kind == QUICK_HOST_KEY) {
+            format!("\n  HostKeyAlgorithms ^{QUICK_HOST_KEY}")
+        } else {
+            String::new()
+        }
     };
     for (hop, jump) in target.jumps.iter().enumerate() {
         line(format_args!(
