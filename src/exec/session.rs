@@ -153,6 +153,11 @@ impl Session {
         text.trim().chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
     }
 
+    /// Takes it from the program's word that nothing comes on standard error.
+    pub(super) fn no_errors(&mut self) {
+        self.err.ended = true;
+    }
+
     /// Whether standard error is over: closed, or the program said so.
     pub(super) fn errors_over(&self) -> bool {
         self.err.ended

@@ -303,6 +303,9 @@ impl Step<'_> {
                             Moment::ExitUnread.reached();
                             silent = None;
                             exit = Some((word, words.next().unwrap_or_default()));
+                            if words.next().as_deref() == Some("quiet") {
+                                session.no_errors();
+                            }
                             tail = Some(Instant::now() + TAIL);
                         }
                         _ => {}

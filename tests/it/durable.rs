@@ -54,8 +54,19 @@ pub(crate) async fn run(
     tokio::join!(executor.run_step(target, request, sender, cancel), collect)
 }
 
-pub(crate) fn place(account: &str, request: &StepRequest) -> PathBuf {
-    Path::new("/home").join(account).join(".interlock").join(request.ticket.as_str())
+/// One of the files of a step on the node.
+pub(crate) fn file(account: &str, request: &StepRequest, name: &str) -> PathBuf {
+    Path::new("/home").join(account).join(".interlock").join(format!("{}.{name}", request.ticket))
+}
+
+/// What there is of a step on the node, without its ticket.
+fn files(account: &str, request: &StepRequest) -> Vec<String> {
+    let folder = Path::new("/home").join(account).join(".interlock");
+    let names = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap());
+    let own = names.filter_map(|name| Some(name.strip_prefix(&format!("{}.", request.ticket))?.to_owned()));
+    let mut own: Vec<String> = own.collect();
+    own.sort();
+    own
 }
 
 /// A script that writes numbered lines for a while, once a start into a file.
@@ -164,8 +175,7 @@ async fn a_node_out_of_reach_for_too_long_is_unknown_and_a_later_look_finds_the_
     assert_eq!((ended.outcome, whole.out, whole.err), (StepOutcome::Exited(4), out, err));
     ended.receipt.give().await;
     // Then only the mark that the ticket was used stays.
-    let left = std::fs::read_dir(place("ilk-bash", &step)).unwrap().map(|e| e.unwrap().file_name());
-    assert_eq!(left.collect::<Vec<_>>(), ["rc"]);
+    assert_eq!(files("ilk-bash", &step), ["rc"]);
     assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
     // A server that was left behind is not heard, and the ticket is used up for good.
     step.fence = 1;
@@ -207,14 +217,13 @@ async fn what_the_node_cannot_know_is_unknown() {
     // The node was booted since: what it wrote down names another boot.
     let step = request("echo up; sleep 600");
     let (handle, signal) = cancel_pair();
-    let directory = place("ilk-dash", &step);
-    let begin = directory.join("begin");
+    let begin = file("ilk-dash", &step, "begin");
     let ((ended, _), ()) = tokio::join!(run(&executor, &target, &step, signal, |_| {}), async {
         while std::fs::read_to_string(&begin).unwrap_or_default().matches(" end\n").count() < 2 {
             tokio::task::yield_now().await;
         }
         let text = std::fs::read_to_string(&begin).unwrap();
-        let boot = text.split_whitespace().nth(2).unwrap();
+        let boot = text.split_whitespace().nth(1).unwrap();
         std::fs::write(&begin, text.replacen(boot, "00000000-0000-0000-0000-000000000000", 1)).unwrap();
         let again = StepRequest { earlier: Earlier::Surely, ..step.clone() };
         let (ended, _) = run(&executor, &target, &again, CancelSignal::never(), |_| {}).await;
@@ -225,10 +234,10 @@ async fn what_the_node_cannot_know_is_unknown() {
 
     // The supervisor was killed, and the step with it.
     let mut step = request("echo up; sleep 600");
-    let directory = place("ilk-dash", &step);
+    let begin = file("ilk-dash", &step, "begin");
     let ((ended, _), ()) = tokio::join!(run(&executor, &target, &step, CancelSignal::never(), |_| {}), async {
         // The supervisor's line, and one for the step itself.
-        let begun = || std::fs::read_to_string(directory.join("begin")).unwrap_or_default();
+        let begun = || std::fs::read_to_string(&begin).unwrap_or_default();
         while begun().matches("end\n").count() < 2 {
             tokio::task::yield_now().await;
         }
@@ -241,8 +250,10 @@ async fn what_the_node_cannot_know_is_unknown() {
     });
     unknown(&ended, "supervisor");
 
-    // The directory is gone: it is not started again.
-    std::fs::remove_dir_all(place("ilk-dash", &step)).unwrap();
+    // What was kept of it is gone: it is not started again.
+    for name in files("ilk-dash", &step) {
+        std::fs::remove_file(file("ilk-dash", &step, &name)).unwrap();
+    }
     step.earlier = Earlier::Surely;
     unknown(&run(&executor, &target, &step, CancelSignal::never(), |_| {}).await.0, "directory");
     // Nor where the node was booted after the first start may have been sent.
@@ -308,15 +319,10 @@ async fn a_step_that_had_not_begun_cannot_begin_after_its_cancel() {
     let mut step = request(&format!("echo start >> {}", counter.display()));
     step.earlier = Earlier::Perhaps(Duration::from_secs(1));
     // As a server finds it that takes a canceled run over: it may have been sent, and has to be stopped.
-    std::fs::create_dir_all(place("ilk-dash", &step)).unwrap();
-    assert!(
-        Command::new("chown")
-            .args(["-R", "ilk-dash:"])
-            .arg(place("ilk-dash", &step).parent().unwrap())
-            .status()
-            .unwrap()
-            .success()
-    );
+    let lock = file("ilk-dash", &step, "script");
+    std::fs::create_dir_all(lock.parent().unwrap()).unwrap();
+    std::fs::write(&lock, "").unwrap();
+    assert!(Command::new("chown").args(["-R", "ilk-dash:"]).arg(lock.parent().unwrap()).status().unwrap().success());
     let (handle, signal) = cancel_pair();
     handle.cancel();
     let (ended, _) = run(&executor, &target, &step, signal, |_| {}).await;
@@ -378,11 +384,11 @@ async fn the_node_keeps_the_time_when_nobody_else_is_there() {
     assert!(started);
     executor.close().await;
     drop(executor);
-    let rc = place("ilk-dash", &step).join("rc");
-    while !rc.exists() {
+    let code = || std::fs::read_to_string(file("ilk-dash", &step, "begin")).unwrap().lines().next().unwrap().to_owned();
+    while code().trim().is_empty() {
         tokio::task::yield_now().await;
     }
-    assert!(std::fs::read_to_string(&rc).unwrap().contains(" gone "), "{:?}", std::fs::read_to_string(&rc));
+    assert!(code().contains(" gone "), "{}", code());
     let left = Command::new("pgrep").args(["-fc", &format!("^sleep {mark}")]).output().unwrap();
     assert_eq!(left.stdout, b"0\n");
     let (later, _dir) = self::executor(30);
@@ -403,11 +409,13 @@ async fn old_marks_are_tidied_away_now_and_then() {
         assert!(Command::new("touch").args(["-d", age]).arg(path).status().unwrap().success());
         assert!(Command::new("chown").args(["-R", "ilk-fish:"]).arg(base).status().unwrap().success());
     };
-    let make = |name: &str, age: &str| {
-        let folder = base.join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        touch(&folder.join("rc"), age);
-        folder
+    // As a step has them whose ticket is that digit over and over.
+    let make = |digit: &str, name: &str, age: &str| {
+        let path = base.join(format!("{}.{name}", digit.repeat(32)));
+        std::fs::create_dir_all(base).unwrap();
+        std::fs::write(&path, "7 exited 7 end\n1 1 1 end\n").unwrap();
+        touch(&path, age);
+        path
     };
     let tidying_step = async || {
         let mut step = request("exit 0");
@@ -417,25 +425,33 @@ async fn old_marks_are_tidied_away_now_and_then() {
         assert_eq!(ended.outcome, StepOutcome::Exited(0));
         ended.receipt.give().await;
     };
-    let (old, recent) = (make("old", "4 days ago"), make("recent", "1 day ago"));
-    let [forgotten, lost, waiting] = [("forgotten", "40 days ago"), ("lost", "40 days ago"), ("waiting", "4 days ago")]
-        .map(|(name, age)| make(name, age));
-    for folder in [&lost, &waiting] {
-        std::fs::write(folder.join("out"), "not asked for yet").unwrap();
-    }
+    let (old, recent) = (make("a", "rc", "4 days ago"), make("b", "rc", "1 day ago"));
+    // No server ever asked for these, and one of them is not over.
+    let lost = [make("c", "begin", "40 days ago"), make("c", "out", "40 days ago")];
+    let waiting = make("d", "begin", "4 days ago");
+    let long = make("e", "begin", "40 days ago");
+    std::fs::write(&long, "\n1 1 1 end\n").unwrap();
+    touch(&long, "40 days ago");
+    // What a step brought itself has any name.
+    let brought = base.join(format!("{}.1", "f".repeat(32)));
+    std::fs::create_dir_all(&brought).unwrap();
+    std::fs::write(brought.join("rc"), "7 exited 7 end\n").unwrap();
+    touch(&brought.join("rc"), "4 days ago");
     touch(&base.join("tidied"), "2 hours ago");
     tidying_step().await;
-    assert!(!old.exists() && recent.exists() && !forgotten.exists() && !lost.exists() && waiting.exists());
+    assert!(!old.exists() && recent.exists() && waiting.exists() && long.exists() && brought.join("rc").exists());
+    assert!(!lost[0].exists() && !lost[1].exists());
 
     // Looking at all of them takes a node the longer the more there are.
-    let late = make("late", "4 days ago");
+    let late = make("9", "rc", "4 days ago");
     tidying_step().await;
     assert!(late.exists(), "it was done a moment ago");
     touch(&base.join("tidied"), "2 hours ago");
     tidying_step().await;
     assert!(!late.exists());
-    for folder in [recent, waiting] {
-        std::fs::remove_dir_all(folder).unwrap();
+    std::fs::remove_dir_all(brought).unwrap();
+    for file in [recent, waiting, long] {
+        std::fs::remove_file(file).unwrap();
     }
     executor.close().await;
 }

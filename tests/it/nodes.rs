@@ -182,7 +182,7 @@ async fn a_lost_connection_is_made_again_and_nothing_is_lost() {
     let target = sshd.target("ilk-bash");
     // The step ends its own connection: the sshd process that serves it.
     let body = request(
-        "echo before; d=$0; read -r p rest < ${d%/script}/begin; while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; break;; esac; [ $p -gt 1 ] || exit 9; done; echo after; echo late >&2; exit 7",
+        "echo before; d=$0; { read -r code; read -r p rest; } < ${d%script}begin; while :; do p=$(ps -o ppid= -p $p | tr -d ' '); case $(ps -o args= -p $p) in sshd:*) kill -KILL $p; break;; esac; [ $p -gt 1 ] || exit 9; done; echo after; echo late >&2; exit 7",
     );
     let ended = run(&executor, &target, &body).await;
     assert_eq!(ended.outcome, StepOutcome::Exited(7));
@@ -273,7 +273,7 @@ async fn no_secret_is_seen_in_any_process_list_or_left_behind() {
     let watch = async {
         assert_eq!(receiver.recv().await.unwrap().bytes, b"up\n");
         let list = std::process::Command::new("ps").args(["-eww", "-o", "args="]).output().unwrap().stdout;
-        assert!(memchr::memmem::find(&list, b"/script\n").is_some(), "the step has to be in the list");
+        assert!(memchr::memmem::find(&list, b".script\n").is_some(), "the step has to be in the list");
         assert!(memchr::memmem::find(&list, secret.as_bytes()).is_none());
         let key_line: String = sshd.user_key.expose().lines().nth(1).unwrap().to_owned();
         for place in [dir.path(), std::path::Path::new("/tmp")] {

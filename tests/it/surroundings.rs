@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use interlock::exec::{CancelSignal, StepOutcome};
 
-use crate::durable::{counted, counting, executor, place, run, shared_folder};
+use crate::durable::{counted, counting, executor, file, run, shared_folder};
 use crate::nodes::request;
 use crate::sshd::Sshd;
 
@@ -86,7 +86,7 @@ async fn an_sshd_that_stands_still_for_a_while_loses_nothing() {
     let shared = shared_folder();
     let counter = shared.path().join("count");
     let step = request(&counting(&counter));
-    let file = place("ilk-dash", &step).join("out");
+    let file = file("ilk-dash", &step, "out");
     let signal = |word: &str, processes: &[u32]| {
         let all = processes.iter().map(u32::to_string);
         assert!(Command::new("kill").arg(word).args(all).status().unwrap().success());
