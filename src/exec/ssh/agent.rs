@@ -36,8 +36,7 @@ pub(super) enum AgentError {
 impl Agent {
     /// Starts an agent with its socket in a directory that only we can read, and gives it the key.
     pub(super) async fn start(directory: &Path, key: &SecretText) -> Result<Self, AgentError> {
-        let name: String = uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect();
-        let socket = directory.join(format!("{name}.agent"));
+        let socket = directory.join(format!("{}.agent", super::config::short_name()));
         let broken = |e: std::io::Error| AgentError::Program(e.to_string());
         let mut keeper = Command::new("/bin/sh")
             .args(["-c", KEEPER, "sh"])

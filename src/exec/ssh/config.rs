@@ -30,10 +30,11 @@ pub(in crate::exec) const QUICK: &str = "ecdh-sha2-nistp256,curve25519-sha256,cu
 /// a sixth more processor time of both ends and the agent together.
 const QUICK_HOST_KEY: &str = "ecdsa-sha2-nistp256";
 
-/// Socket paths must stay under 108 bytes, and ssh adds a temporary suffix of its own.
-const LONGEST_SOCKET: usize = 100;
-/// What openssh puts below the control directory: `/.ssh-connectionXXXXXX/master.XXXXXXXXXXXXXXXX`.
-const SOCKET_TAIL: usize = 48;
+/// The path of a socket has so many bytes at most.
+const LONGEST_SOCKET: usize = 107;
+/// What comes below the control directory, with the name that ssh makes a socket under before it has its own:
+/// `/c/XXXXXXXXXXXX.XXXXXXXXXXXXXXXX`.
+const SOCKET_TAIL: usize = 32;
 
 /// A directory that only we can read, short enough for sockets. Goes with the process.
 #[derive(Debug)]
@@ -45,11 +46,12 @@ pub(super) struct ControlDirectory {
 
 /// Locked by the process that the directory belongs to.
 const LOCK: &str = "lock";
+/// A directory in it.
+const SOCKETS: &str = "c";
 
 impl ControlDirectory {
     pub(super) fn create(wanted: &Path) -> std::io::Result<Self> {
-        let own = uuid::Uuid::new_v4().simple().to_string();
-        let name: String = own.chars().take(12).collect();
+        let name = short_name();
         let inside = wanted.join(&name);
         let long = inside.as_os_str().len() + SOCKET_TAIL > LONGEST_SOCKET;
         let spaced =
@@ -62,6 +64,7 @@ impl ControlDirectory {
             builder.recursive(false);
         }
         builder.create(&path)?;
+        builder.create(path.join(SOCKETS))?;
         let lock = std::fs::File::create(path.join(LOCK))?;
         lock.lock()?;
         if path.starts_with(wanted) {
@@ -73,9 +76,19 @@ impl ControlDirectory {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Where the masters' sockets are, and nothing else.
+    pub(super) fn sockets(&self) -> PathBuf {
+        self.path.join(SOCKETS)
+    }
 }
 
-/// Directories of processes that were killed. Their connections end by themselves once they are idle.
+/// A name that nothing else has, short enough for a socket.
+pub(super) fn short_name() -> String {
+    uuid::Uuid::new_v4().simple().to_string().chars().take(12).collect()
+}
+
+/// Directories of processes that were killed. Their keepers have ended their connections.
 fn remove_left_behind(base: &Path) {
     for entry in std::fs::read_dir(base).into_iter().flatten().flatten() {
         let lock = std::fs::File::open(entry.path().join(LOCK));
@@ -116,7 +129,7 @@ fn user(user: Option<&crate::domain::ids::RemoteUser>) -> &str {
 pub(super) struct Files {
     /// For `ssh -F`.
     pub config: PathBuf,
-    /// Where the connections to jump hosts write what is wrong; the target's own log is openssh's.
+    /// Where the connections to jump hosts write what is wrong; that to the target says it to us.
     pub jump_log: PathBuf,
 }
 

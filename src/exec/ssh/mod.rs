@@ -15,7 +15,11 @@ use super::session::{Channel, NotOpened, Session, Shell};
 use super::{CancelSignal, Chunk, Ended, Executor, StepRequest, Target, bootstrap, step};
 
 pub(super) mod agent;
+mod arrivals;
+mod attendant;
 pub(super) mod config;
+mod keeper;
+mod master;
 mod pool;
 mod ready;
 mod receipts;
@@ -54,12 +58,6 @@ impl SshExecutor {
     /// A stable code and a sentence.
     pub async fn check(&self, target: &Target) -> Result<(), (&'static str, String)> {
         self.pool.control(target).await.map(drop)
-    }
-
-    /// Lets go of connections that nobody used for two minutes, and of the agents of keys that no connection needs any
-    /// more. Also done whenever a step starts; call it now and then on a server that is idle.
-    pub fn expire_idle(&self) {
-        self.pool.expire();
     }
 
     /// Ends all connections and agents. Steps under way become unknown.
@@ -107,8 +105,7 @@ struct NodeShell<'a> {
 impl NodeShell<'_> {
     async fn try_open(&self, trust: Trust) -> Result<Session, NotOpened> {
         let (master, permit) = self.pool.session(self.target, trust).await?;
-        let session = master.session().ok_or_else(lost)?;
-        open(session, Box::new((permit, master))).await
+        open(master.session(), Box::new((permit, master))).await
     }
 }
 
@@ -131,15 +128,10 @@ impl Shell for NodeShell<'_> {
     fn open_control(&self) -> BoxFuture<'_, Result<Session, NotOpened>> {
         async {
             let master = self.pool.control(self.target).await?;
-            let session = master.session().ok_or_else(lost)?;
-            open(session, Box::new(master)).await
+            open(master.session(), Box::new(master)).await
         }
         .boxed()
     }
-}
-
-fn lost() -> NotOpened {
-    ("connection_lost", "the connection to the node was closed just now".to_owned())
 }
 
 async fn open(session: Arc<openssh::Session>, guard: Box<dyn std::any::Any + Send>) -> Result<Session, NotOpened> {

@@ -1,21 +1,22 @@
 //! Warm master connections: one for each account, address, way, key and set of trusted host keys.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use openssh::{ControlPersist, KnownHosts, SessionBuilder};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::agent::Agent;
+use super::arrivals::Arrivals;
+use super::attendant::Attendant;
 use super::config::{self, ControlDirectory, KeyExchange};
+use super::keeper::Keeper;
+use super::master::Master;
 use super::ready::Ready;
 use super::receipts::{self, Receipts};
-use super::trouble;
 use crate::domain::digest::Digest;
 use crate::exec::Target;
 use crate::exec::session::{NotOpened, Session};
@@ -24,8 +25,10 @@ use crate::exec::session::{NotOpened, Session};
 const SESSIONS: usize = 8;
 /// sshd starts to drop unauthenticated connections beyond 10.
 const CONNECTS_PER_HOST: usize = 8;
-/// A master without sessions ends after this, on both sides.
+/// A master without sessions ends after this.
 const IDLE: Duration = Duration::from_secs(120);
+/// How often it is looked for such masters.
+const LOOK: Duration = Duration::from_secs(10);
 /// After so many refused keys in a row a node is left alone, or it may ban our address.
 const REFUSALS: u32 = 2;
 /// For this long.
@@ -38,13 +41,20 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// All masters of a process.
 #[derive(Debug)]
 pub(super) struct Pool {
-    directory: ControlDirectory,
-    key_exchange: KeyExchange,
-    places: Mutex<HashMap<Digest, Arc<Place>>>,
+    places: Arc<Places>,
+    /// Lets go of masters that nobody uses.
+    expiry: Attendant,
+    keeper: Keeper,
     agents: tokio::sync::Mutex<HashMap<Digest, Weak<Agent>>>,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     opening: Semaphore,
+    key_exchange: KeyExchange,
+    sockets: Arrivals,
+    /// Goes last.
+    directory: ControlDirectory,
 }
+
+type Places = Mutex<HashMap<Digest, Arc<Place>>>;
 
 /// Where a master is, or will be.
 #[derive(Debug)]
@@ -60,13 +70,6 @@ struct Inner {
     master: Option<Arc<Master>>,
     refusals: u32,
     last_refusal: Option<(Instant, String)>,
-}
-
-#[derive(Debug)]
-pub(super) struct Master {
-    session: Mutex<Option<Arc<openssh::Session>>>,
-    used: Mutex<Instant>,
-    _agent: Arc<Agent>,
 }
 
 /// A master that nothing runs over, and the right to one session on it.
@@ -96,42 +99,23 @@ impl Place {
     }
 }
 
-impl Master {
-    pub(super) fn session(&self) -> Option<Arc<openssh::Session>> {
-        *lock(&self.used) = Instant::now();
-        lock(&self.session).clone()
-    }
-
-    async fn alive(&self) -> bool {
-        match self.session() {
-            Some(session) => session.check().await.is_ok(),
-            None => false,
-        }
-    }
-}
-
-impl Drop for Master {
-    fn drop(&mut self) {
-        // Dropping a session talks to its master over a socket and waits, so it goes to a thread that may wait.
-        if let (Some(session), Ok(runtime)) = (lock(&self.session).take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn_blocking(move || drop(session));
-        }
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Pool {
     pub(super) fn new(base: &Path, key_exchange: KeyExchange) -> std::io::Result<Self> {
+        let directory = ControlDirectory::create(base)?;
         Ok(Self {
-            directory: ControlDirectory::create(base)?,
-            key_exchange,
-            places: Mutex::default(),
+            places: Arc::default(),
+            expiry: Attendant::default(),
+            keeper: Keeper::default(),
             agents: tokio::sync::Mutex::default(),
             hosts: Mutex::default(),
             opening: Semaphore::new(OPENING),
+            key_exchange,
+            sockets: Arrivals::new(directory.sockets()),
+            directory,
         })
     }
 
@@ -142,7 +126,6 @@ impl Pool {
         target: &Target,
         trust: Trust,
     ) -> Result<(Arc<Master>, OwnedSemaphorePermit), NotOpened> {
-        self.expire();
         let place = self.place(target);
         let permit = place.sessions.clone().acquire_owned().await.map_err(|_| closed())?;
         Ok((self.master(&place, target, trust).await?, permit))
@@ -191,14 +174,14 @@ impl Pool {
         let told = join_all(places.iter().map(|place| place.receipts.give_all()));
         // A node that does not hear it keeps the step's files for a while.
         let _ = tokio::time::timeout(FAREWELL, told).await;
-        for place in places {
+        join_all(places.iter().map(|place| async {
             drop(place.ready.take().await);
-            let master = place.inner.lock().await.master.take();
-            if let Some(session) = master.and_then(|m| lock(&m.session).take()).and_then(Arc::into_inner) {
-                // It is ending anyway; one that is gone already is as good.
-                let _ = session.close().await;
+            if let Some(master) = place.inner.lock().await.master.take() {
+                master.end().await;
             }
-        }
+        }))
+        .await;
+        self.keeper.end();
     }
 
     fn place(&self, target: &Target) -> Arc<Place> {
@@ -214,26 +197,11 @@ impl Pool {
         place.clone()
     }
 
-    /// Lets go of masters that nobody used for a while; with the last one of a key its agent goes too.
-    pub(super) fn expire(&self) {
-        let now = Instant::now();
-        lock(&self.places).retain(|_, place| match place.inner.try_lock() {
-            Ok(mut inner) => {
-                let idle = place.sessions.available_permits() == SESSIONS
-                    && inner.master.as_ref().is_some_and(|m| now.duration_since(*lock(&m.used)) > IDLE);
-                if idle {
-                    inner.master = None;
-                }
-                inner.master.is_some() || inner.refusals > 0 || Arc::strong_count(place) > 1
-            }
-            Err(_) => true,
-        });
-    }
-
     async fn master(&self, place: &Place, target: &Target, trust: Trust) -> Result<Arc<Master>, NotOpened> {
         let mut inner = place.inner.lock().await;
         if let Some(master) = &inner.master {
-            if trust == Trust::Blind || master.alive().await {
+            let alive = if trust == Trust::Blind { !master.ended() } else { master.alive().await };
+            if alive {
                 return Ok(master.clone());
             }
             inner.master = None;
@@ -284,30 +252,10 @@ impl Pool {
             hosts.entry(name).or_insert_with(|| Arc::new(Semaphore::new(CONNECTS_PER_HOST))).clone()
         };
         let _turn = turn.acquire().await.map_err(|_| closed())?;
-        let mut builder = SessionBuilder::default();
-        builder
-            .known_hosts_check(KnownHosts::Strict)
-            .connect_timeout(Duration::from_secs(10))
-            .control_directory(directory)
-            .control_persist(ControlPersist::IdleFor(NonZeroUsize::new(120).unwrap_or(NonZeroUsize::MIN)))
-            .config_file(&files.config)
-            .ssh_auth_sock(agent.socket());
-        match builder.connect_mux(config::ALIAS).await {
-            Ok(session) => Ok(Master {
-                session: Mutex::new(Some(Arc::new(session))),
-                used: Mutex::new(Instant::now()),
-                _agent: agent,
-            }),
-            Err(openssh::Error::Connect(e)) if e.kind() == std::io::ErrorKind::NotFound => Err((
-                "no_ssh",
-                "the program `ssh` is not installed on this machine; install OpenSSH's client".to_owned(),
-            )),
-            Err(openssh::Error::Connect(e)) => {
-                let jumps = std::fs::read_to_string(&files.jump_log).unwrap_or_default();
-                Err(trouble::explain(target, &e.to_string(), &jumps))
-            }
-            Err(e) => Err(("connect_failed", format!("no connection to {}: {e}", target.node))),
-        }
+        let places = Arc::downgrade(&self.places);
+        // It can always be made.
+        let _ = self.expiry.call(|| Ok(expire(places)));
+        Master::connect(target, &files, &self.sockets, &self.keeper, agent).await
     }
 
     async fn agent(&self, key: &crate::domain::secret::SecretText) -> Result<Arc<Agent>, super::agent::AgentError> {
@@ -320,6 +268,22 @@ impl Pool {
         let agent = Arc::new(Agent::start(self.directory.path(), key).await?);
         agents.insert(digest, Arc::downgrade(&agent));
         Ok(agent)
+    }
+}
+
+/// Lets go of masters that nobody used for a while, or that have ended; with the last one of a key its agent goes too.
+async fn expire(places: Weak<Places>) {
+    loop {
+        tokio::time::sleep(LOOK).await;
+        let Some(places) = places.upgrade() else { return };
+        lock(&places).retain(|_, place| match place.inner.try_lock() {
+            Ok(mut inner) => {
+                let used = place.sessions.available_permits() < SESSIONS;
+                inner.master.take_if(|master| master.ended() || master.idle(used) > IDLE);
+                inner.master.is_some() || inner.refusals > 0 || Arc::strong_count(place) > 1
+            }
+            Err(_) => true,
+        });
     }
 }
 

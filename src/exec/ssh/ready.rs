@@ -94,8 +94,7 @@ async fn open(pool: &Pool, target: &Target) -> Option<(Instant, std::sync::Weak<
     let mut vacant = place.ready.vacate()?;
     let idle = place.idle()?;
     // The connection may end at any time; then there is nothing to keep.
-    let session = idle.master.session()?;
-    let mut session = super::open(session, Box::new((idle.permit, idle.master))).await.ok()?;
+    let mut session = super::open(idle.master.session(), Box::new((idle.permit, idle.master))).await.ok()?;
     session.greet().await.ok()?;
     let born = Instant::now();
     *vacant.0 = Some(Kept { since: born, session, _spare: spare });
