@@ -5,8 +5,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::app::catalogue::Catalogue;
 use crate::domain::job::Dispatch;
 
-/// Open files that a step under way on a node takes at most: its streams on both ends while it starts, the connection to
-/// the master, and the same again to stop it.
+/// Open files that a step under way on a node takes at most: three streams and a connection to the master, the same again
+/// to stop it, with both ends of the streams while that begins, and the handle of the master's process, which stays.
 const A_STEP: u64 = 12;
 /// What the server itself takes: database, logs, people's connections.
 const OWN: u64 = 256;

@@ -12,6 +12,7 @@ mod client;
 mod clocks;
 mod command_line;
 mod commands;
+mod connections;
 mod console;
 mod contract;
 mod definitions;
