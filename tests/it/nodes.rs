@@ -366,9 +366,14 @@ async fn a_long_control_directory_still_works() {
     let sshd = Sshd::start();
     let directory = tempfile::tempdir().unwrap();
     let long = directory.path().join("x".repeat(90)).join("and a space");
-    let executor = SshExecutor::new(&long, KeyExchange::Quick).unwrap();
     let mut target = sshd.target("ilk-sh");
     target.node = NodeName::parse("n").unwrap();
-    assert_eq!(run(&executor, &target, &request("exit 2")).await.outcome, StepOutcome::Exited(2));
-    executor.close().await;
+    // The longest that still has room for sockets.
+    let just = directory.path().join("y".repeat(61 - directory.path().as_os_str().len()));
+    for (wanted, is_taken) in [(long, false), (just.clone(), true), (just.with_extension("y"), false)] {
+        let executor = SshExecutor::new(&wanted, KeyExchange::Quick).unwrap();
+        assert_eq!(std::fs::read_dir(&wanted).is_ok_and(|mut inside| inside.next().is_some()), is_taken);
+        assert_eq!(run(&executor, &target, &request("exit 2")).await.outcome, StepOutcome::Exited(2));
+        executor.close().await;
+    }
 }

@@ -46,7 +46,7 @@ pub(super) struct ControlDirectory {
 
 /// Locked by the process that the directory belongs to.
 const LOCK: &str = "lock";
-/// A directory in it.
+/// Where its sockets are.
 const SOCKETS: &str = "c";
 
 impl ControlDirectory {

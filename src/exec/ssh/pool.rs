@@ -280,7 +280,7 @@ async fn expire(places: Weak<Places>) {
             Ok(mut inner) => {
                 let used = place.sessions.available_permits() < SESSIONS;
                 inner.master.take_if(|master| master.ended() || master.idle(used) > IDLE);
-                inner.master.is_some() || inner.refusals > 0 || Arc::strong_count(place) > 1
+                inner.master.is_some() || used || inner.refusals > 0 || Arc::strong_count(place) > 1
             }
             Err(_) => true,
         });
