@@ -1,4 +1,11 @@
-//! A private key in the memory of its own ssh-agent: it never becomes a file.
+//! A private key in memory, with a socket at which `ssh` has things signed: it never becomes a file.
+//!
+//! A key of the usual kind is kept in this process, which has signed before an `ssh-agent` would have started. All other
+//! kinds that OpenSSH can read are given to an `ssh-agent`.
+
+mod ed25519;
+mod serving;
+mod strings;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -6,6 +13,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 
 use crate::domain::secret::SecretText;
 
@@ -19,12 +27,34 @@ const KEEPER: &str = "ssh-agent -D -a \"$1\" </dev/null & read -r end; kill $!; 
 #[derive(Debug)]
 pub(super) struct Agent {
     socket: PathBuf,
-    _keeper: Child,
+    kept: Kept,
+}
+
+/// By whom the key is kept.
+#[derive(Debug)]
+enum Kept {
+    Here(JoinHandle<()>),
+    /// It ends when its keeper's standard input is closed, which happens when this is dropped.
+    ByProgram {
+        _keeper: Child,
+    },
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        if let Kept::Here(serving) = &self.kept {
+            serving.abort();
+            let _ = std::fs::remove_file(&self.socket);
+        }
+    }
 }
 
 /// Why there is no agent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AgentError {
+    /// There can be no socket.
+    #[error("its agent has no socket: {0}")]
+    Socket(std::io::Error),
     /// `ssh-agent` or `ssh-add` is missing or does not work.
     #[error("ssh-agent cannot be used on this machine ({0}); install OpenSSH's client programs")]
     Program(String),
@@ -37,6 +67,10 @@ impl Agent {
     /// Starts an agent with its socket in a directory that only we can read, and gives it the key.
     pub(super) async fn start(directory: &Path, key: &SecretText) -> Result<Self, AgentError> {
         let socket = directory.join(format!("{}.agent", super::config::short_name()));
+        if let Some(key) = ed25519::Ed25519::read(key) {
+            let listener = serving::listen(&socket).map_err(AgentError::Socket)?;
+            return Ok(Self { socket, kept: Kept::Here(tokio::spawn(serving::serve(listener, key))) });
+        }
         let broken = |e: std::io::Error| AgentError::Program(e.to_string());
         let mut keeper = Command::new("/bin/sh")
             .args(["-c", KEEPER, "sh"])
@@ -54,7 +88,7 @@ impl Agent {
             Ok(Ok(n)) if n > 0 => {}
             _ => return Err(AgentError::Program("it did not start".to_owned())),
         }
-        let agent = Self { socket, _keeper: keeper };
+        let agent = Self { socket, kept: Kept::ByProgram { _keeper: keeper } };
         agent.add(key).await?;
         Ok(agent)
     }
