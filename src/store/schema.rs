@@ -167,7 +167,6 @@ diesel::table! {
         origin_word -> Text,
         origin -> Text,
         reason -> Text,
-        plan -> Text,
         plan_digest -> Text,
         environment -> Nullable<Text>,
         start_at -> Nullable<Timestamp>,
@@ -185,6 +184,13 @@ diesel::table! {
         log_bytes -> BigInt,
         log_truncated -> Bool,
         worked_ms -> BigInt,
+    }
+}
+
+diesel::table! {
+    run_plans (run) {
+        run -> BigInt,
+        plan -> Text,
     }
 }
 
@@ -619,6 +625,7 @@ diesel::joinable!(sessions -> users (user_name));
 diesel::joinable!(revisions -> definitions (definition_id));
 diesel::joinable!(approvals -> runs (run));
 diesel::joinable!(run_nodes -> runs (run));
+diesel::joinable!(run_plans -> runs (run));
 diesel::joinable!(run_options -> runs (run));
 diesel::allow_tables_to_appear_in_same_query!(
     installation,
@@ -637,6 +644,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     runs,
     run_options,
     run_nodes,
+    run_plans,
     run_steps,
     approval_timers,
     approvals,

@@ -12,7 +12,7 @@ use crate::store::column::{json, stamp};
 use crate::store::connection::{Conn, on_each};
 use crate::store::error::StoreError;
 use crate::store::permit;
-use crate::store::schema::{run_nodes, run_options, runs};
+use crate::store::schema::{run_nodes, run_options, run_plans, runs};
 
 /// A run to be made. The caller has decided the first state and frozen the plan.
 #[derive(Debug, Clone)]
@@ -71,7 +71,6 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &NewRun, now: Timestamp) -> Re
         runs::origin_word.eq(new.origin.word()),
         runs::origin.eq(json(&new.origin)?),
         runs::reason.eq(&new.reason),
-        runs::plan.eq(&new.plan),
         runs::plan_digest.eq(new.plan_digest.to_string()),
         runs::environment.eq(new.environment.as_ref().map(Environment::as_str)),
         runs::start_at.eq(new.start_at.map(stamp)),
@@ -87,6 +86,8 @@ pub fn create(c: &mut Conn, permit: &Permit, new: &NewRun, now: Timestamp) -> Re
         runs::log_truncated.eq(false),
     );
     let number: i64 = diesel::insert_into(runs::table).values(row).returning(runs::number).get_result(c)?;
+    let plan = (run_plans::run.eq(number), run_plans::plan.eq(&new.plan));
+    diesel::insert_into(run_plans::table).values(plan).execute(c)?;
     write_options(c, number, &new.options)?;
     write_nodes(c, number, &new.nodes)?;
     Ok(RunNumber::new(number))

@@ -23,7 +23,7 @@ use super::column::{Json, MaybeStamp, Stamp};
 use super::connection::{Conn, MultiBackend};
 use super::error::StoreError;
 use super::permit;
-use super::schema::{run_nodes, run_options, runs};
+use super::schema::{run_nodes, run_options, run_plans, runs};
 
 pub use change::{Change, set_log, transition};
 pub use create::{NewRun, create};
@@ -122,7 +122,8 @@ pub fn get(c: &mut Conn, number: RunNumber) -> Result<RunRecord, StoreError> {
 /// # Errors
 /// [`StoreError::NotFound`]; those of the database.
 pub fn plan(c: &mut Conn, number: RunNumber) -> Result<(String, Digest), StoreError> {
-    let found = runs::table.find(number.get()).select((runs::plan, runs::plan_digest)).first(c).optional()?;
+    let both = runs::table.inner_join(run_plans::table).filter(runs::number.eq(number.get()));
+    let found = both.select((run_plans::plan, runs::plan_digest)).first(c).optional()?;
     found.ok_or_else(|| missing(number))
 }
 
