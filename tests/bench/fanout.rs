@@ -56,8 +56,9 @@ pub(crate) fn table(fleet: &Fleet, with_peers: bool) {
             hurried.warm.push(turns.api.run(&turns.job));
         }
         row("  one run right after the other", &hurried);
-        if let Ok(_homes) = fleet.in_memory() {
-            show(", homes in memory", &turns.measured());
+        match fleet.in_memory() {
+            Ok(_homes) => show(", homes in memory", &turns.measured()),
+            Err(why) => println!("homes in memory are left out: {why}"),
         }
         if let Err(why) = &turns.peer {
             println!("{:<48} left out: {why}", "parallel-ssh");

@@ -150,6 +150,8 @@ impl Fleet {
         let memory = tempfile::Builder::new().prefix("ilk-fleet").tempdir_in("/dev/shm").map_err(|e| e.to_string())?;
         let place = format!("/home/{ACCOUNT}/.interlock");
         run(Command::new("chown").arg(format!("{ACCOUNT}:")).arg(memory.path()))?;
+        // Not while steps before still tidy up in there.
+        crate::settle();
         run(Command::new("rm").args(["-rf", &place]))?;
         std::os::unix::fs::symlink(memory.path(), &place).map_err(|e| e.to_string())?;
         Ok(InMemory(memory))
