@@ -1,4 +1,4 @@
-//! Many nodes on loopback: each has an address of its own, all have one account and one key.
+//! Many nodes on loopback: each has an address and a home of its own, all have one account and one key.
 //!
 //! An sshd listens on at most 16 addresses, so some of them share the nodes. Needs root, for the account.
 
@@ -46,6 +46,9 @@ impl Fleet {
         }
         let addresses: Vec<String> = (0..count).map(|n| format!("127.0.{}.{}", 1 + n / 250, 1 + n % 250)).collect();
         let mut fleet = Self { sshds: Vec::new(), client: ClientEnd::enter(), folder, addresses };
+        let disk = fleet.folder().join("disk");
+        std::fs::create_dir(&disk).map_err(broken)?;
+        fleet.make_homes(&disk)?;
         for (number, some) in fleet.addresses.chunks(ADDRESSES).enumerate() {
             let config = fleet.folder().join(format!("sshd{number}"));
             std::fs::write(&config, sshd_config(fleet.folder(), some)).map_err(broken)?;
@@ -140,30 +143,50 @@ impl Fleet {
     }
 }
 
-/// The nodes' run directories in memory, for as long as this lives.
-pub(crate) struct InMemory(tempfile::TempDir);
+/// The nodes' homes in memory, for as long as this lives.
+pub(crate) struct InMemory<'f> {
+    fleet: &'f Fleet,
+    _memory: tempfile::TempDir,
+}
 
 impl Fleet {
-    /// Puts what steps leave on the nodes into memory. A file system without a journal looks at every file that was removed
-    /// a moment ago before it makes one, which costs it more than all else that a short step does there.
-    pub(crate) fn in_memory(&self) -> Result<InMemory, String> {
+    /// Where the nodes' homes are: a link.
+    fn homes(&self) -> PathBuf {
+        self.folder().join("homes")
+    }
+
+    /// Makes a home for each node in there, and has all of them use it.
+    fn make_homes(&self, place: &Path) -> Result<(), String> {
+        let broken = |e: std::io::Error| e.to_string();
+        std::fs::set_permissions(place, std::fs::Permissions::from_mode(0o755)).map_err(broken)?;
+        for address in &self.addresses {
+            std::fs::create_dir(place.join(address)).map_err(broken)?;
+        }
+        run(Command::new("chown").args(["-R", &format!("{ACCOUNT}:")]).arg(place))?;
+        self.use_homes(place).map_err(broken)
+    }
+
+    fn use_homes(&self, place: &Path) -> std::io::Result<()> {
+        let new = self.folder().join("homes.new");
+        std::os::unix::fs::symlink(place, &new)?;
+        std::fs::rename(new, self.homes())
+    }
+
+    /// Has the nodes use homes in memory. A file system without a journal looks at every file that was removed a moment ago
+    /// before it makes one, which costs it more than all else that a short step does there.
+    pub(crate) fn in_memory(&self) -> Result<InMemory<'_>, String> {
         let memory = tempfile::Builder::new().prefix("ilk-fleet").tempdir_in("/dev/shm").map_err(|e| e.to_string())?;
-        let place = format!("/home/{ACCOUNT}/.interlock");
-        run(Command::new("chown").arg(format!("{ACCOUNT}:")).arg(memory.path()))?;
-        // Not while steps before still tidy up in there.
+        // Not while steps before still tidy up.
         crate::settle();
-        run(Command::new("rm").args(["-rf", &place]))?;
-        std::os::unix::fs::symlink(memory.path(), &place).map_err(|e| e.to_string())?;
-        Ok(InMemory(memory))
+        self.make_homes(memory.path())?;
+        Ok(InMemory { fleet: self, _memory: memory })
     }
 }
 
-impl Drop for InMemory {
+impl Drop for InMemory<'_> {
     fn drop(&mut self) {
-        let place = format!("/home/{ACCOUNT}/.interlock");
-        if std::fs::read_link(&place).is_ok_and(|to| to == self.0.path()) {
-            let _ = std::fs::remove_file(place);
-        }
+        crate::settle();
+        self.fleet.use_homes(&self.fleet.folder().join("disk")).unwrap();
     }
 }
 
@@ -179,10 +202,12 @@ impl Drop for Fleet {
 fn sshd_config(folder: &Path, addresses: &[String]) -> String {
     let listen: String = addresses.iter().map(|a| format!("ListenAddress {a}\n")).collect();
     let f = folder.display();
+    let homes: String =
+        addresses.iter().map(|a| format!("Match LocalAddress {a}\n  SetEnv HOME={f}/homes/{a}\n")).collect();
     let keys: String = HOST_KEYS.iter().map(|(name, _)| format!("HostKey {f}/{name}\n")).collect();
     format!(
         "Port {PORT}\n{listen}{keys}AuthorizedKeysFile {f}/id.pub\nUsePAM no\nStrictModes no\nPidFile none\n\
-         UseDNS no\nPrintMotd no\nMaxStartups 500\nMatch User {BARE_ACCOUNT}\n  SetEnv TMPDIR=/proc\n"
+         UseDNS no\nPrintMotd no\nMaxStartups 500\nMatch User {BARE_ACCOUNT}\n  SetEnv TMPDIR=/proc\n{homes}"
     )
 }
 
@@ -193,8 +218,6 @@ fn account(name: &str) -> Result<(), String> {
         run(Command::new("usermod").args(["-p", "*", name]))?;
     }
     let home = format!("/home/{name}");
-    // All nodes share a home here, where each would have one; what earlier benchmarks left in it belongs to none of them.
-    run(Command::new("rm").arg("-rf").arg(format!("{home}/.interlock")))?;
     if name == BARE_ACCOUNT {
         run(Command::new("chown").args(["root:", &home]))?;
         run(Command::new("chmod").args(["755", &home]))?;

@@ -98,6 +98,27 @@ fn both_trees_have_the_same_migrations() {
     assert_eq!(versions.len(), all.len(), "{all:?}");
 }
 
+/// The plan stood in the run's own row before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_keeps_its_plan_back_and_forth() {
+    use diesel::connection::SimpleConnection;
+    use interlock::domain::run::State;
+    use interlock::store::{Db, Options, runs};
+    for fresh in both() {
+        super::access::with_project(&fresh.db).await;
+        let number = super::runs::make(&fresh.db, super::runs::new_run("deploy", State::Queued), 0).await;
+        let before = fresh.db.read(move |c| runs::plan(c, number)).await.unwrap();
+        let tree = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(fresh.name);
+        let back = std::fs::read_to_string(tree.join("2026-11-29-001400_run_plans/down.sql")).unwrap();
+        let back = format!("{back} DELETE FROM __diesel_schema_migrations WHERE version = '20261129001400'");
+        fresh.db.write(move |c| Ok::<_, StoreError>(c.batch_execute(&back)?)).await.unwrap();
+        fresh.db.read(move |c| runs::plan(c, number)).await.unwrap_err();
+        let forth = Db::open(&fresh.url, &Options::default()).unwrap();
+        let after = forth.read(move |c| runs::plan(c, number)).await.unwrap();
+        assert!(!after.0.is_empty() && after == before, "{}", fresh.name);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_opens_again_and_one_of_a_later_version_does_not() {
     use diesel::connection::SimpleConnection;
