@@ -91,7 +91,7 @@ pub(super) fn executors(app: &App, key_exchange: KeyExchange) -> Result<(Executo
         Failure::Broken(format!("the folder {} cannot be used for SSH connections: {e}", control.display()))
     })?;
     let ssh = Arc::new(ssh);
-    // Steps do not see the server's environment; at home they find their run directories again.
+    // Steps do not see the server's environment; at home they find their files again.
     let home = config::home().map(|home| ("HOME".to_owned(), home));
     let executors =
         Executors { ssh: Arc::clone(&ssh) as _, local: Arc::new(LocalExecutor::new(home.into_iter().collect())) };

@@ -339,7 +339,7 @@ impl fmt::Display for RunNumber {
 }
 
 text_id!(
-    /// Names a step's run directory on its node. Drawn before the step is started and used for one start only, so that a
+    /// Names a step's files on its node. Drawn before the step is started and used for one start only, so that a
     /// start can be sent again without harm.
     Ticket, "ticket", "32 hexadecimal digits",
     |text| text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))

@@ -297,8 +297,28 @@ async fn no_secret_is_seen_in_any_process_list_or_left_behind() {
     ended.receipt.give().await;
     assert_eq!(ended.outcome, StepOutcome::Exited(0));
     executor.close().await;
-    drop(executor);
+}
+
+/// Other than ed25519, with which Interlock signs itself.
+#[tokio::test]
+async fn a_key_of_another_kind_has_an_agent_that_ends_with_it() {
+    let sshd = Sshd::start();
+    let (executor, dir) = executor();
     let agents = format!("^ssh-agent.*{}", dir.path().display());
+    assert_eq!(run(&executor, &sshd.target("ilk-sh"), &request("exit 3")).await.outcome, StepOutcome::Exited(3));
+    assert_eq!(processes(&agents), 0);
+    let key = dir.path().join("ecdsa");
+    let made = std::process::Command::new("ssh-keygen").args(["-q", "-t", "ecdsa", "-N", "", "-f"]).arg(&key).status();
+    assert!(made.unwrap().success());
+    let allowed = sshd.directory().join("authorized_keys");
+    let both = [std::fs::read(&allowed).unwrap(), std::fs::read(key.with_extension("pub")).unwrap()].concat();
+    std::fs::write(&allowed, both).unwrap();
+    let text = std::fs::read_to_string(&key).unwrap();
+    let target = Target { key: Some(SecretText::new(text)), key_id: "keys/ops/other".into(), ..sshd.target("ilk-sh") };
+    assert_eq!(run(&executor, &target, &request("exit 4")).await.outcome, StepOutcome::Exited(4));
+    assert_eq!(processes(&agents), 1);
+    executor.close().await;
+    drop(executor);
     let until = Instant::now() + Duration::from_secs(20);
     while processes(&agents) > 0 {
         assert!(Instant::now() < until, "the agent with the key is still there");

@@ -1,7 +1,7 @@
 //! Runs steps on nodes over OpenSSH.
 //!
 //! The login shell of a node sees one constant command; everything else arrives on its standard input. Host keys are
-//! strict against the project's own list, private keys live in agents' memory, and connections are kept warm.
+//! strict against the project's own list, private keys live in memory, and connections are kept warm.
 
 use std::path::Path;
 use std::sync::Arc;
