@@ -5,20 +5,27 @@ use std::sync::LazyLock;
 /// The program: see `node.sh`.
 static PROGRAM: LazyLock<String> = LazyLock::new(|| one_line(include_str!("node.sh")));
 
-/// Bytes of the head that says what is wanted.
-const HEAD: usize = 256;
-
-/// What `/bin/sh` runs: it reads head and program, which have a fixed length, and nothing more, and runs the program. So
-/// nobody who lists the node's processes has to read all of it.
-pub(super) static LOADER: LazyLock<String> =
-    LazyLock::new(|| format!("il=$(head -c {}) && eval \"${{il#*|}}\"", HEAD + 1 + PROGRAM.len()));
+/// What `/bin/sh` is started with: it reads what it is to do on standard input, and whoever lists the node's processes sees
+/// whose it is.
+pub(super) const ARGUMENTS: [&str; 2] = ["-s", "interlock"];
 
 /// The one command that a login shell sees.
-pub(super) static COMMAND: LazyLock<String> = LazyLock::new(|| format!("exec /bin/sh -c '{}'", *LOADER));
+pub(super) static COMMAND: LazyLock<String> = LazyLock::new(|| format!("exec /bin/sh {}", ARGUMENTS.join(" ")));
 
-/// What goes to the loader first: words that say what is wanted, and the program. Nothing may follow before it answers.
+/// What goes to the shell first: words that say what is wanted, and the program. Most shells read this in large pieces, and
+/// what comes behind it too, so nothing may follow before it answers. bash would read it byte by byte; there one process
+/// more costs less. (That the program is a function there is for a fault of bash 5.2: it dies where a command inside an
+/// `eval` copies the standard input that it reads commands from.)
+///
+/// The program is one command, so one that did not arrive whole is not run at all.
 pub(super) fn opening(words: &str) -> String {
-    format!("{words:<HEAD$}|{}", *PROGRAM)
+    // Nothing else is in them, or could mean anything to a shell between quotes.
+    let words: String = words.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').collect();
+    let program = format!("{{ {} }}\n", *PROGRAM);
+    let size = program.len();
+    format!(
+        "il='{words}'; case ${{BASH_VERSION-}} in ?*) eval \"il_run() $(head -c {size})\"; il_run;; esac\n{program}"
+    )
 }
 
 fn one_line(program: &str) -> String {
@@ -29,19 +36,48 @@ fn one_line(program: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Login shells differ in what they do with quotes; this has only characters that mean the same between single
-    /// quotes in sh, bash, dash, zsh, ksh, tcsh and fish: no `!`, no backslash, no line break, no single quote.
+    /// Login shells differ in what they do with quotes, `$`, `!` and line breaks; here is nothing of that.
     #[test]
     fn the_command_means_the_same_in_every_login_shell() {
-        assert!(!LOADER.contains(['\'', '!', '\\', '\n', '`']) && LOADER.is_ascii());
+        assert!(COMMAND.chars().all(|c| c.is_ascii_alphabetic() || " /-".contains(c)), "{}", *COMMAND);
     }
 
     #[test]
-    fn the_opening_has_the_length_that_the_loader_reads() {
-        let longest = format!("{0} step {0} {1} 10 {1} {1} {1} {1}", "f".repeat(32), u64::MAX);
-        let opening = opening(&longest);
-        assert!(LOADER.contains(&format!("head -c {})", opening.len())), "{}", *LOADER);
-        assert_eq!(opening.find('|'), Some(HEAD));
-        assert!(PROGRAM.is_ascii() && !PROGRAM.contains(['\n', '\r', '\t']));
+    fn the_opening_is_two_lines_and_says_how_long_the_second_is() {
+        let opening = opening("f0 stop f1 7 10");
+        let lines: Vec<&str> = opening.split_inclusive('\n').collect();
+        assert_eq!(lines.len(), 2);
+        assert!(lines[0].starts_with("il='f0 stop f1 7 10'; ") && lines[0].len() < 128, "{}", lines[0]);
+        assert!(lines[0].contains(&format!("head -c {})", lines[1].len())), "{}", lines[0]);
+        assert!(opening.is_ascii() && !opening.contains(['\r', '\t']));
+    }
+
+    #[test]
+    fn words_are_no_text_of_a_shell() {
+        assert!(opening("f0 step'; echo `x` $y \\\n").starts_with("il='f0 step echo x y '; case"));
+    }
+
+    /// Whatever arrived of it before a connection broke.
+    #[test]
+    fn a_part_of_the_opening_does_nothing() {
+        let whole = opening("f0 step");
+        // Up to the last byte before the brace is closed.
+        let cuts = (0..whole.len() - 2).step_by(97).chain([whole.len() - 3, whole.len() - 2]);
+        for shell in [&["sh"][..], &["bash", "--posix"], &["busybox", "sh"]] {
+            for cut in cuts.clone() {
+                let mut child = std::process::Command::new(shell[0])
+                    .args(&shell[1..])
+                    .args(ARGUMENTS)
+                    .stdin(std::process::Stdio::piped())
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::null())
+                    .spawn()
+                    .unwrap();
+                let part = whole.as_bytes().get(..cut).unwrap();
+                std::io::Write::write_all(&mut child.stdin.take().unwrap(), part).unwrap();
+                let said = child.wait_with_output().unwrap().stdout;
+                assert!(said.is_empty(), "{shell:?} {cut}: {}", String::from_utf8_lossy(&said));
+            }
+        }
     }
 }

@@ -34,8 +34,7 @@ impl LocalExecutor {
         let (program, arguments) = self.shell.split_first().ok_or_else(|| broken("none is set".to_owned()))?;
         let mut child = tokio::process::Command::new(program)
             .args(arguments)
-            .arg("-c")
-            .arg(&*bootstrap::LOADER)
+            .args(bootstrap::ARGUMENTS)
             .env_clear()
             .envs(self.env.iter().map(|(k, v)| (k, v)))
             .current_dir("/")

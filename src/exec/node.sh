@@ -1,11 +1,11 @@
 # What runs on a node: starts a step, follows one that was started before, stops one. A start may be sent again whenever
 # it is not certain that it arrived: the node starts a ticket once and never again.
 #
-# Sent on standard input behind a head of fixed width and a `|`, as one line: the lines below joined by spaces, without
-# these comments. So each line ends where a shell could go on, and `;` stands wherever a command ends. What a login shell
-# sees is the constant that reads it: see `bootstrap.rs`.
+# Sent on standard input to the `/bin/sh` that a login shell was told to become, as one line and one command: the lines below
+# joined by spaces, without these comments. So each line ends where a shell could go on, and `;` stands wherever a command
+# ends. What is wanted is in `il` by then: see `bootstrap.rs`. It never returns: the shell would read on.
 #
-# The head: "NONCE step", or "NONCE stop TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out
+# `il`: "NONCE step", or "NONCE stop TICKET FENCE GRACE", GRACE being the seconds between TERM and KILL. Frames go out
 # as RS, nonce, words, newline; everything else on standard output and error is the job's.
 #
 # With `step`, once this has said `hello`, which may be long before there is a step to start (so what does not depend on the
@@ -13,7 +13,8 @@
 # "TICKET FENCE GRACE OUT ERR AGE LIMIT" and the header: "WORDS FILES VARIABLES RAW", the interpreter's words, variable,
 # name and size of each file, VARIABLES times `NAME=value`, the script, and the word `end`; then RAW bytes of files, and of
 # the script where that line was empty.
-# A field is a line: `=` and the text as it is, or `%` and the text in printf's %b form.
+# A field is a line: `=` and the text as it is, or `%` and the text in printf's %b form. The script is kept as it came: a
+# decoded text in a variable costs a process.
 # OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
 # where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
@@ -44,7 +45,7 @@
 # and it needs no process, as making a file by rename would. A supervisor is known by what it has open. Every process, every
 # file and every byte that is read costs a node something beside a short step, so nothing is done before it is needed.
 exec 7>&2 2>/dev/null; unset IFS; trap : HUP INT TERM; trap "" PIPE;
-set -- ${il%%|*}; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
+set -- $il; il=; il_nonce=$1; il_verb=$2; shift 2; il_home=${HOME:-/nonexistent}/.interlock;
 il_take() { il_id=$1; il_fence=$2; il_grace=$3; il_out=${4:-}; il_err=${5:-}; il_age=${6:-}; il_limit=${7:-};
 il_at=$il_home/$il_id.; il_tmp=${TMPDIR:-/tmp}/.interlock-$il_id; };
 il_boot=-; IFS= read -r il_boot < /proc/sys/kernel/random/boot_id;
@@ -113,8 +114,9 @@ elif [ -f "${il_at}stopped" ]; then il_say gone;
 elif il_over; then il_say ended; elif [ -z "$il_job" ]; then il_say unsure; else il_say gone; fi;
 exit 0;
 fi;
-il_get() { IFS= read -r il_v || il_refuse incomplete;
-case $il_v in =*) il_v=${il_v#?};; %*) il_v=$(printf "%b." "${il_v#?}"); il_v=${il_v%.};; *) il_refuse incomplete;; esac; };
+il_line() { IFS= read -r il_v || il_refuse incomplete; case $il_v in [=%]*) ;; *) il_refuse incomplete;; esac; };
+il_get() { il_line; case $il_v in =*) il_v=${il_v#?};; *) il_v=$(printf "%b." "${il_v#?}"); il_v=${il_v%.};; esac; };
+il_text() { case $il_body in =*) printf "%s" "${il_body#?}";; *) printf "%b" "${il_body#?}";; esac; };
 il_copy() { if [ -s "${il_at}out" ]; then cat <&4 || exit 1; fi;
 if [ -s "${il_at}err" ]; then if [ -z "$il_loud" ]; then il_hail; fi; cat <&5 >&7 || exit 1; fi; };
 il_loud=; il_hail() { il_loud=1; il_say hello >&7; };
@@ -152,7 +154,7 @@ read -r il_v || il_refuse incomplete; il_take $il_v;
 read -r il_words il_files il_vars il_raw || il_refuse incomplete;
 set --; il_c=$((il_words + il_files * 3 + il_vars));
 while [ "$il_c" -gt 0 ]; do il_get; set -- "$@" "$il_v"; il_c=$((il_c - 1)); done;
-il_get; il_body=$il_v; il_get; if [ "$il_v" != end ]; then il_refuse incomplete; fi;
+il_line; il_body=$il_v; il_get; if [ "$il_v" != end ]; then il_refuse incomplete; fi;
 umask 077; il_new=1; il_mode=home;
 if [ -f "${il_at}rc" ]; then il_new=;
 elif il_lock; then :;
@@ -177,13 +179,13 @@ il_v=$il_at$il_c; mkdir "$il_v" && il_v=$il_v/$2 && tail -c "+$il_from" "${il_at
 && [ "$(( $(wc -c < "$il_v") ))" -eq "$3" ] || return 1;
 export "$1=$il_v"; il_from=$((il_from + $3)); shift 3; il_c=$((il_c - 1));
 done;
-if [ "$il_raw" -gt 0 ]; then if [ -z "$il_body" ]; then tail -c "+$il_from" "${il_at}in" > "$il_script" || return 1; fi; rm -f "${il_at}in"; fi;
+if [ "$il_raw" -gt 0 ]; then if [ "$il_body" = "=" ]; then tail -c "+$il_from" "${il_at}in" > "$il_script" || return 1; fi; rm -f "${il_at}in"; fi;
 il_c=$il_vars; while [ "$il_c" -gt 0 ]; do export "$1"; shift; il_c=$((il_c - 1)); done;
 export "INTERLOCK_STEP=$il_id"; trap - HUP INT TERM PIPE; umask "$il_mask"; exec $il_lead "$@" "$il_script"; };
 if [ -z "$il_at" ]; then
 if [ "$il_raw" -gt 0 ]; then il_refuse no_directory; fi;
 il_hail; il_say started attached; il_script=/dev/fd/6;
-{ printf "%s" "$il_body" | { exec 6<&0 </dev/null 2>&7 7>&-; il_launch "$@"; }; } & wait $! ; il_rc=$?;
+{ il_text | { exec 6<&0 </dev/null 2>&7 7>&-; il_launch "$@"; }; } & wait $! ; il_rc=$?;
 il_say end >&7; il_say exit "$il_rc" exited; exit 0;
 fi;
 if [ -z "$il_new" ] && ! il_hold; then il_refuse fenced; fi;
@@ -206,7 +208,7 @@ done;
 il_tell;
 fi;
 il_script=${il_at}script; il_full() { il_drop; il_refuse "$1"; };
-{ printf "%s" "$il_body" > "$il_script" && printf "" > "${il_at}out" && printf "" > "${il_at}err"; } || il_full no_space;
+{ il_text > "$il_script" && printf "" > "${il_at}out" && printf "" > "${il_at}err"; } || il_full no_space;
 exec 4< "${il_at}out" 5< "${il_at}err";
 if [ "$il_raw" -gt 0 ]; then head -c "$il_raw" > "${il_at}in" || il_full no_space;
 if [ "$(( $(wc -c < "${il_at}in") ))" -ne "$il_raw" ]; then il_full incomplete; fi; fi;
@@ -238,4 +240,4 @@ if [ -e "${il_at}failed" ]; then il_word=no_space; fi;
 printf "%s %s %s end" "$il_rc" "$il_word" "$il_rc" 1<> "${il_at}begin";
 if [ -n "$il_timer" ]; then kill "$il_timer"; fi;
 kill -s TERM "$il_ticker"; wait "$il_ticker";
-il_tell
+il_tell;
