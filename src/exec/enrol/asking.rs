@@ -30,9 +30,10 @@ const KINDS: [(&str, &str); 3] = [
     ("rsa", "rsa-sha2-512,rsa-sha2-256"),
 ];
 
-/// All kinds at once, so that a node that is down costs no more time than one connection. No value stands in this text.
+/// All kinds at once, so that a node that is down costs no more time than one connection. Once connected, `ssh` itself would
+/// wait for ever for a node that stands still. No value stands in this text.
 const ASK: &str = "command -v ssh >/dev/null || exit 4
-for kind in ed25519 ecdsa rsa; do ssh -F \"$1\" \"interlock-$kind\" true </dev/null & done
+for kind in ed25519 ecdsa rsa; do timeout \"$2\" ssh -F \"$1\" \"interlock-$kind\" true </dev/null & done
 wait";
 
 /// Runs in an agent of its own, which holds the key as long as this lasts and no longer; the key comes on standard input
@@ -65,14 +66,18 @@ impl Drop for Folder {
 /// # Errors
 /// [`EnrolError`]; [`EnrolError::JumpNotTrusted`] before anything is connected to.
 pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
+    scan_within(target, if target.jumps.is_empty() { PATIENCE } else { PATIENCE_BEHIND }).await
+}
+
+async fn scan_within(target: &Target, patience: Duration) -> Result<Vec<HostKey>, EnrolError> {
     for jump in &target.jumps {
         if trusted_kinds(&target.known_hosts, &jump.host, jump.port).next().is_none() {
             return Err(EnrolError::JumpNotTrusted { host: jump.host.clone(), port: jump.port });
         }
     }
-    let (way, hint, patience) = match target.jumps.as_slice() {
-        [] => ("", "; is the node up, and is sshd running?", PATIENCE),
-        _ => (" through its jump hosts", "", PATIENCE_BEHIND),
+    let (way, hint) = match target.jumps.as_slice() {
+        [] => ("", "; is the node up, and is sshd running?"),
+        _ => (" through its jump hosts", ""),
     };
     let none = |why: &str| {
         EnrolError::NoAnswer(format!("no host key came from {}:{}{way}: {why}{hint}", target.host, target.port))
@@ -83,14 +88,16 @@ pub async fn scan(target: &Target) -> Result<Vec<HostKey>, EnrolError> {
     };
     let folder = Folder::make().map_err(|e| none(&e.to_string()))?;
     let config = write(&folder.0, target).map_err(|e| none(&e.to_string()))?;
+    // Whoever waits has given up by then, and says so.
+    let longest = (patience.as_secs() + 1).to_string();
     let child = if target.jumps.is_empty() {
         let mut command = Command::new("sh");
-        command.args(["-c", ASK, "sh"]).arg(&config).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        command.kill_on_drop(true).spawn()
+        command.args(["-c", ASK, "sh"]).arg(&config).arg(&longest);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).spawn()
     } else {
         let key = target.key.as_ref().ok_or(EnrolError::NoKey)?;
         let mut command = Command::new("ssh-agent");
-        command.args(["sh", "-c", &format!("{SIGN_IN}{ASK}"), "sh"]).arg(&config);
+        command.args(["sh", "-c", &format!("{SIGN_IN}{ASK}"), "sh"]).arg(&config).arg(&longest);
         fed(&mut command, key).await
     };
     let output = tokio::time::timeout(patience, child.map_err(broken)?.wait_with_output())
@@ -175,4 +182,42 @@ fn write(folder: &Path, target: &Target) -> std::io::Result<PathBuf> {
     );
     std::fs::write(&config, text)?;
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::domain::ids::{HostName, NodeName};
+
+    #[tokio::test]
+    async fn nobody_goes_on_waiting_for_a_node_that_stands_still_after_its_greeting() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let target = Target {
+            node: NodeName::parse("still").unwrap(),
+            host: HostName::parse("127.0.0.1").unwrap(),
+            port: listener.local_addr().unwrap().port(),
+            user: None,
+            jumps: vec![],
+            known_hosts: String::new(),
+            key: None,
+            key_id: String::new(),
+        };
+        let asked = tokio::spawn(async move { scan_within(&target, Duration::from_secs(2)).await });
+        let mut connections = Vec::new();
+        for _ in KINDS {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.write_all(b"SSH-2.0-still\r\n").await.unwrap();
+            connections.push(stream);
+        }
+        let why = asked.await.unwrap().unwrap_err().to_string();
+        assert!(why.contains("it took longer than 2 seconds"), "{why}");
+        // Each `ssh` ends by itself, and so do these.
+        for mut stream in connections {
+            let ended = tokio::time::timeout(Duration::from_secs(30), stream.read_to_end(&mut Vec::new())).await;
+            assert!(ended.is_ok());
+        }
+    }
 }
