@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-/// The program: see `node.sh`.
-static PROGRAM: LazyLock<String> = LazyLock::new(|| one_line(include_str!("node.sh")));
+/// The program, see `node.sh`: one command in one line, so that one which did not arrive whole is not run at all.
+static PROGRAM: LazyLock<String> = LazyLock::new(|| format!("{{ {} }}\n", one_line(include_str!("node.sh"))));
 
 /// What `/bin/sh` is started with: it reads what it is to do on standard input, and whoever lists the node's processes sees
 /// whose it is.
@@ -16,13 +16,10 @@ pub(super) static COMMAND: LazyLock<String> = LazyLock::new(|| format!("exec /bi
 /// what comes behind it too, so nothing may follow before it answers. bash would read it byte by byte; there one process
 /// more costs less. (That the program is a function there is for a fault of bash 5.2: it dies where a command inside an
 /// `eval` copies the standard input that it reads commands from.)
-///
-/// The program is one command, so one that did not arrive whole is not run at all.
 pub(super) fn opening(words: &str) -> String {
     // Nothing else is in them, or could mean anything to a shell between quotes.
     let words: String = words.chars().filter(|c| c.is_ascii_alphanumeric() || *c == ' ').collect();
-    let program = format!("{{ {} }}\n", *PROGRAM);
-    let size = program.len();
+    let (program, size) = (&*PROGRAM, PROGRAM.len());
     format!(
         "il='{words}'; case ${{BASH_VERSION-}} in ?*) eval \"il_run() $(head -c {size})\"; il_run;; esac\n{program}"
     )
