@@ -126,10 +126,28 @@ impl App {
             started_at: report.started_at,
             ended_at: ended.then_some(now),
             ticket: report.ticket,
+            begun: false,
         };
         self.db.write(move |c| rows::put_step(c, &permit, number, fence, &record)).await?;
         self.live.run_changed(number);
         Ok(())
+    }
+
+    /// Notes that a node has begun this try of a step, which writes nothing.
+    ///
+    /// # Errors
+    /// `conflict` when another server has taken the run over.
+    pub async fn report_begun(
+        &self,
+        number: RunNumber,
+        fence: i64,
+        node: NodeName,
+        index: usize,
+        attempt: u32,
+    ) -> AppResult<()> {
+        let permit = self.own_permit(Permission::Run)?;
+        let key = (i32::try_from(index).unwrap_or(i32::MAX), i32::try_from(attempt).unwrap_or(i32::MAX));
+        Ok(self.db.write(move |c| rows::set_begun(c, &permit, number, fence, &node, key)).await?)
     }
 
     /// Notes how long the log is.

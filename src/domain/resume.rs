@@ -11,10 +11,12 @@ pub struct Trace {
     pub number: u32,
     /// Where it stood last.
     pub state: StepState,
-    /// Its directory on the node.
+    /// Names its files on the node.
     pub ticket: Option<Ticket>,
     /// When it began.
     pub started_at: Option<Timestamp>,
+    /// Whether the node said that it had begun it.
+    pub begun: bool,
 }
 
 /// What there is to do about a step on a node.
@@ -26,10 +28,12 @@ pub enum Standing {
     UnderWay {
         /// The try within the attempt, from 0.
         one: u32,
-        /// Its directory on the node.
+        /// Names its files on the node.
         ticket: Ticket,
         /// When it was about to be sent.
         since: Option<Timestamp>,
+        /// Whether the node said that it had begun it.
+        begun: bool,
     },
     /// This try, from 0, comes next.
     Again(u32),
@@ -59,7 +63,7 @@ pub fn standing(traces: &[Trace], attempt: u32, tries: u32, idempotent: bool) ->
     let one = last.number - first;
     match (last.state, &last.ticket) {
         (StepState::Running, Some(ticket)) => {
-            Standing::UnderWay { one, ticket: ticket.clone(), since: last.started_at }
+            Standing::UnderWay { one, ticket: ticket.clone(), since: last.started_at, begun: last.begun }
         }
         // Without a ticket nothing was sent.
         (StepState::Running | StepState::Waiting, _) => Standing::Again(one),
@@ -73,7 +77,13 @@ mod tests {
     use super::*;
 
     fn trace(number: u32, state: StepState) -> Trace {
-        Trace { number, state, ticket: Ticket::parse(&format!("{number:032x}")).ok(), started_at: None }
+        Trace {
+            number,
+            state,
+            ticket: Ticket::parse(&format!("{number:032x}")).ok(),
+            started_at: None,
+            begun: number == 3,
+        }
     }
 
     #[test]
@@ -87,6 +97,7 @@ mod tests {
             one,
             ticket: Ticket::parse(&format!("{number:032x}")).unwrap(),
             since: None,
+            begun: number == 3,
         };
         assert_eq!(stands(&[], 1, false), Standing::Fresh);
         assert_eq!(stands(&[(1, Running)], 1, false), under_way(0, 1));

@@ -235,6 +235,7 @@ impl Run {
                         state: r.state,
                         ticket: r.ticket.clone(),
                         started_at: r.started_at,
+                        begun: r.begun,
                     })
                     .collect();
                 let tries = step.retry.count + 1;
@@ -245,7 +246,7 @@ impl Run {
                         walk.report(cell, StepState::Running);
                         going.push((cell, From::Try(one)));
                     }
-                    Standing::UnderWay { one, ticket, since } => {
+                    Standing::UnderWay { one, ticket, since, begun } => {
                         walk.report(cell, StepState::Running);
                         let count = number(attempt, tries, one);
                         let far = |stream| {
@@ -253,7 +254,7 @@ impl Run {
                             self.stored.get(&key).copied().unwrap_or(0)
                         };
                         let known = Known { out: far(Stream::Stdout), err: far(Stream::Stderr) };
-                        going.push((cell, From::Begun { one, ticket, since, known }));
+                        going.push((cell, From::Begun { one, ticket, since, surely: begun, known }));
                     }
                 }
             }

@@ -44,6 +44,8 @@ pub(super) enum From {
         one: u32,
         ticket: Ticket,
         since: Option<Timestamp>,
+        /// Whether the node said that it had begun it.
+        surely: bool,
         /// How much of its output is stored.
         known: Known,
     },
@@ -83,14 +85,14 @@ impl Work {
 
     /// Fills in what tells this try from others; when it began.
     fn prepare(&mut self, from: Option<From>, now: Timestamp) -> Option<Timestamp> {
-        if let Some(From::Begun { ticket, since, known, .. }) = from {
+        if let Some(From::Begun { ticket, since, surely, known, .. }) = from {
             let ago = since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
-            let seen = known.out > 0 || known.err > 0;
+            let surely = surely || known.out > 0 || known.err > 0;
             self.request.ticket = ticket;
             self.request.known = known;
             self.request.earlier = match () {
                 () if self.idempotent => Earlier::Never,
-                () if seen => Earlier::Surely,
+                () if surely => Earlier::Surely,
                 () => Earlier::Perhaps(ago),
             };
             return since;
@@ -135,6 +137,10 @@ async fn through(work: &Work, target: &Target) -> Ended {
     let (node, step) = (&work.reporter.node, &work.reporter.step);
     let forward = async {
         while let Some(chunk) = receiver.recv().await {
+            if chunk.bytes.is_empty() {
+                work.reporter.begun(work.request.attempt);
+                continue;
+            }
             let news = News::chunk(node.clone(), step.clone(), work.request.attempt, chunk);
             if work.news.send(news).await.is_err() {
                 return;
@@ -179,6 +185,14 @@ impl Reporter {
             ticket: Some(ticket.clone()),
         };
         self.write(report).await
+    }
+
+    /// Notes that the node has begun the step. No output waits for it, nor is it insisted on: it counts where the node has
+    /// lost the step by the time that another server asks.
+    fn begun(&self, attempt: u32) {
+        let (app, node) = (Arc::clone(&self.app), self.node.clone());
+        let (number, fence, index) = (self.number, self.fence, self.cell.step);
+        tokio::spawn(async move { app.report_begun(number, fence, node, index, attempt).await });
     }
 
     /// Says that the step was left out.

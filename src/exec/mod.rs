@@ -154,7 +154,7 @@ impl Stream {
 pub struct Chunk {
     /// The stream.
     pub stream: Stream,
-    /// At least one byte.
+    /// None where there is nothing yet, but the node has begun the step.
     pub bytes: Vec<u8>,
     /// How many bytes of the stream there were up to the end of this piece; 0 for remarks.
     pub end: u64,

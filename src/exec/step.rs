@@ -271,6 +271,7 @@ impl Step<'_> {
                     silent = None;
                     // A connection that is lost shows by itself.
                     let _ = session.write(b"follow\n").await;
+                    self.say_begun().await;
                     continue;
                 }
                 event = session.next(), if !over => event,
@@ -346,6 +347,13 @@ impl Step<'_> {
                 self.remark("The home directory on the node cannot be written; the step's files are in /tmp.").await
             }
             _ => {}
+        }
+    }
+
+    /// Output would say as much.
+    async fn say_begun(&self) {
+        if self.known == super::Known::default() {
+            let _ = self.output.send(Chunk { stream: Stream::Stdout, bytes: Vec::new(), end: 0 }).await;
         }
     }
 

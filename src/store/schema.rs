@@ -224,6 +224,7 @@ diesel::table! {
         started_at -> Nullable<Timestamp>,
         ended_at -> Nullable<Timestamp>,
         ticket -> Nullable<Text>,
+        begun -> Bool,
     }
 }
 

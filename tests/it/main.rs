@@ -46,6 +46,7 @@ mod retention;
 mod rules;
 mod run_page;
 mod s3;
+mod second_starts;
 mod servers;
 mod service;
 mod several_servers;

@@ -30,7 +30,7 @@ pub use create::{NewRun, create};
 pub use lease::{ClaimedRun, Lapse, claim, due, extend_lease, leased, queued, set_attempt};
 pub use limit::{count_under_way, hold_limit, under_way_and_next};
 pub use list::{Filter, Outcome, count_open, last_success, list, prune, recent_outcomes};
-pub use steps::{StepRecord, StepUpdate, put_step, steps};
+pub use steps::{StepRecord, StepUpdate, put_step, set_begun, steps};
 
 /// A run without its plan, which is read by [`plan`].
 #[derive(Debug, Clone, PartialEq, Queryable, Selectable)]

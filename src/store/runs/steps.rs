@@ -37,11 +37,14 @@ pub struct StepRecord {
     /// When it ended.
     #[diesel(deserialize_as = MaybeStamp)]
     pub ended_at: Option<Timestamp>,
-    /// Its directory on the node; `None` for steps that were never to start.
+    /// Names its files on the node; `None` for steps that were never to start.
     pub ticket: Option<Ticket>,
+    /// Whether the node said that it had begun it, as [`set_begun`] notes for those that write nothing.
+    pub begun: bool,
 }
 
-/// How a step stands now. Node, step and attempt say which one; the rest replaces what stood there.
+/// How a step stands now. Node, step and attempt say which one; the rest replaces what stood there, but for `begun`, which
+/// stays.
 pub type StepUpdate = StepRecord;
 
 /// Writes how a step stands.
@@ -80,6 +83,25 @@ pub fn put_step(
         .do_update()
         .set(rest)
         .execute(c))?;
+    Ok(())
+}
+
+/// Notes that the node has begun a step.
+///
+/// # Errors
+/// As for [`put_step`].
+pub fn set_begun(
+    c: &mut Conn,
+    permit: &Permit,
+    number: RunNumber,
+    fence: i64,
+    node: &NodeName,
+    (step_index, attempt): (i32, i32),
+) -> Result<(), StoreError> {
+    checked(c, permit, number)?;
+    hold_fence(c, number, fence)?;
+    let step = run_steps::table.find((number.get(), node.as_str(), step_index, attempt));
+    diesel::update(step).set(run_steps::begun.eq(true)).execute(c)?;
     Ok(())
 }
 

@@ -115,10 +115,19 @@ async fn a_run_from_request_to_end() {
             started_at: Some(at(2)),
             ended_at: exit_code.map(|_| at(3)),
             ticket: Ticket::parse(&"a".repeat(32)).ok(),
+            begun: false,
         };
         let put = |step: StepRecord, fence| db.write(move |c| runs::put_step(c, &system(), number, fence, &step));
         put(step(StepState::Running, None), 1).await.unwrap();
+        let begun = |fence| {
+            let node = NodeName::parse("web1").unwrap();
+            db.write(move |c| runs::set_begun(c, &system(), number, fence, &node, (0, 1)))
+        };
+        begun(1).await.unwrap();
+        conflict(begun(2).await);
         put(step(StepState::Failed, Some(3)), 1).await.unwrap();
+        // It stays when more is known.
+        assert!(db.read(move |c| runs::steps(c, number)).await.unwrap()[0].begun);
         db.write(move |c| runs::set_log(c, &system(), number, 1, 4_096, true)).await.unwrap();
 
         // The server dies; another one takes over. What the first still says is not heard any more.
