@@ -26,6 +26,8 @@ const LATE: Duration = Duration::from_secs(30);
 /// counts where many are under way; among few somebody may be waiting for the first line.
 const SILENT: Duration = Duration::from_millis(50);
 const SILENT_IN_A_CROWD: Duration = Duration::from_millis(250);
+/// How long after that it is noted that a step has begun which has still written nothing.
+const BEGUN: Duration = Duration::from_millis(250);
 /// Pauses between attempts to reach a node again.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -205,7 +207,7 @@ impl Step<'_> {
         let mut first = true;
         let started = Instant::now();
         let mut tail: Option<Instant> = None;
-        let mut silent: Option<Instant> = None;
+        let (mut silent, mut followed): (Option<Instant>, bool) = (None, false);
         loop {
             if self.asked.is_some() && self.stopped.is_none() && stopping.is_none() && exit.is_none() {
                 stopping = Some(stop(shell, request).boxed());
@@ -269,9 +271,13 @@ impl Step<'_> {
                 () = tail_over => return self.after_stop(),
                 () = silence_over => {
                     silent = None;
-                    // A connection that is lost shows by itself.
-                    let _ = session.write(b"follow\n").await;
-                    self.say_begun().await;
+                    if std::mem::replace(&mut followed, true) {
+                        self.say_begun().await;
+                    } else {
+                        // A connection that is lost shows by itself.
+                        let _ = session.write(b"follow\n").await;
+                        silent = Some(Instant::now() + BEGUN);
+                    }
                     continue;
                 }
                 event = session.next(), if !over => event,
