@@ -17,7 +17,7 @@ use crate::domain::ids::RunNumber;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::store::bucket::{Bucket, BucketError, Stored};
 use crate::store::log_archives::{self as rows, ArchiveRecord, ArchiveState, Objects};
-use crate::store::output;
+use crate::store::output::{self, Files};
 
 /// Runs that are looked at together.
 const TOGETHER: usize = 200;
@@ -116,10 +116,9 @@ impl App {
         bytes: i64,
         before: Option<&ArchiveRecord>,
     ) -> AppResult<Uploaded> {
-        let folder = output::folder(&self.settings.data, run);
-        let place = folder.clone();
-        let files = tokio::task::spawn_blocking(move || output::files(&place)).await.map_err(AppError::fault)?;
-        let (names, length) = files.map_err(AppError::fault)?;
+        let data = self.settings.data.clone();
+        let files = tokio::task::spawn_blocking(move || output::files(&data, run)).await.map_err(AppError::fault)?;
+        let Files { folder, names, length } = files.map_err(AppError::fault)?;
         // Another server has the rest of it, or there is nothing.
         if names.is_empty() || i64::try_from(length).is_ok_and(|here| here < bytes) {
             return Ok(Uploaded::NotOurs);
@@ -169,8 +168,7 @@ impl App {
             record.objects.0.iter().filter(|(name, _)| name.starts_with("log.")).map(|(_, s)| s.bytes).sum();
         let (data, run) = (self.settings.data.clone(), record.run);
         let gone = tokio::task::spawn_blocking(move || {
-            let (_, length) = output::files(&output::folder(&data, run))?;
-            if length > stored {
+            if output::files(&data, run)?.length > stored {
                 return Ok(false);
             }
             output::remove(&data, run).map(|()| true)

@@ -5,9 +5,9 @@ use super::error::{AppError, AppResult};
 use super::stored_log::Log;
 use crate::domain::access::Actor;
 use crate::domain::ids::RunNumber;
-use crate::store::output::{Reader, shut_out};
+use crate::store::output::Reader;
 
-pub use crate::store::output::{Entry, Page, Sources, Stream, Wanted};
+pub use crate::store::output::{Earlier, Entry, Page, Sources, Stream, Wanted};
 
 /// Where a page of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,22 +32,14 @@ impl From {
 }
 
 impl App {
-    /// How far the output of a run's steps is stored, for a server that goes on with it under this fence. From then on no
-    /// earlier server adds to it.
+    /// What earlier servers wrote of a run's output, for one that goes on with the run.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn stored_output(&self, number: RunNumber, fence: i64) -> AppResult<Sources> {
-        let (data, reader) = (self.settings.data.clone(), Reader::new(&self.settings.data, number));
-        let read = tokio::task::spawn_blocking(move || {
-            if let Err(error) = shut_out(&data, number, fence) {
-                // On a full disk nobody else can write either, and what cannot be kept is no reason to let steps go.
-                tracing::warn!(run.number = number.get(), error.cause = %error, "earlier writers of a log were not shut out");
-            }
-            reader.sources()
-        })
-        .await;
-        read.map_err(AppError::fault)?.map_err(AppError::fault)
+    pub async fn earlier_output(&self, number: RunNumber) -> AppResult<Earlier> {
+        let data = self.settings.data.clone();
+        let found = tokio::task::spawn_blocking(move || Earlier::find(&data, number)).await;
+        found.map_err(AppError::fault)?.map_err(AppError::fault)
     }
 
     /// A page of a run's output.

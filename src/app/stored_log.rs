@@ -59,10 +59,11 @@ impl App {
 
     /// What is in the bucket, where the files here are not all; or in any case.
     async fn archived(&self, log: Log, in_any_case: bool) -> AppResult<Option<Reader>> {
-        let folder = output::folder(&self.settings.data, log.run);
-        let here = tokio::task::spawn_blocking(move || output::files(&folder)).await.map_err(AppError::fault)?;
-        let here = here.map_or(0, |(_, length)| length);
-        if !in_any_case && log.ended_at.is_none_or(|bytes| here >= bytes) {
+        let data = self.settings.data.clone();
+        let here = tokio::task::spawn_blocking(move || output::files(&data, log.run)).await.map_err(AppError::fault)?;
+        let here = here.map_or(0, |files| files.length);
+        // Where nothing is here, what was noted of its length is not asked: a server that died noted none.
+        if !in_any_case && here > 0 && log.ended_at.is_none_or(|bytes| here >= bytes) {
             return Ok(None);
         }
         let run = log.run;

@@ -114,7 +114,7 @@ impl App {
                 recorder.write(c, &entry)?;
                 let worked = Duration::from_millis(u64::try_from(run.worked_ms).unwrap_or(0));
                 let attempt = u32::try_from(run.attempt).unwrap_or(1).max(1);
-                Ok(Some(Assignment { number, plan, fence, attempt, done, worked }))
+                Ok(Some(Assignment { number, plan, fence, attempt, taken_over: true, done, worked }))
             })
             .await;
         match taken {

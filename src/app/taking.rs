@@ -155,6 +155,7 @@ impl App {
                         plan,
                         fence: claimed.fence,
                         attempt: 1,
+                        taken_over: false,
                         done: Vec::new(),
                         worked: std::time::Duration::ZERO,
                     })),

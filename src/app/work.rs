@@ -37,7 +37,9 @@ pub struct Assignment {
     pub fence: i64,
     /// The attempt that is under way, from 1.
     pub attempt: u32,
-    /// What another server did before; empty for a run that begins.
+    /// Whether another server had it before.
+    pub taken_over: bool,
+    /// What that one did.
     pub done: Vec<StepRecord>,
     /// How long servers have worked on it before.
     pub worked: std::time::Duration,

@@ -40,6 +40,10 @@ pub(super) async fn carry_out(app: Arc<App>, executors: Executors, assignment: A
 
 async fn carry(app: Arc<App>, executors: Executors, assignment: Assignment) -> Result<(), LetGo> {
     let (number, fence) = (assignment.number, assignment.fence);
+    let earlier = match assignment.taken_over {
+        true => Some(insist("the output so far", || app.earlier_output(number)).await?),
+        false => None,
+    };
     let supplies = match supplies(&app, &assignment).await? {
         Ok(supplies) => supplies,
         Err(why) => {
@@ -49,17 +53,15 @@ async fn carry(app: Arc<App>, executors: Executors, assignment: Assignment) -> R
             } else {
                 (WorkOutcome::Unknown, format!("The run could not be gone on with: {why} Look at the nodes."))
             };
+            let bytes = earlier.map_or(0, |earlier| earlier.length);
+            insist("the length of a log", || app.report_log(number, fence, bytes, false)).await?;
             return end(&app, &assignment, outcome, text).await;
         }
     };
-    let stored = if assignment.done.is_empty() {
-        Sources::new()
-    } else {
-        insist("the output so far", || app.stored_output(number, fence)).await?
-    };
+    let stored = earlier.as_ref().map(|earlier| earlier.sources.clone()).unwrap_or_default();
     let masker = Masker::new(&supplies.secrets);
     let (news, receiver) = mpsc::channel(32);
-    let writer = tokio::spawn(output::write(Arc::clone(&app), number, fence, masker.clone(), receiver));
+    let writer = tokio::spawn(output::write(Arc::clone(&app), number, fence, masker.clone(), earlier, receiver));
     let run =
         Run { app: Arc::clone(&app), executors, assignment, supplies, masker, news, stored, born: Instant::now() };
     let walked = run.walk().await;
@@ -324,8 +326,7 @@ struct Beat {
 impl Beat {
     fn new(run: &Run) -> Self {
         // A run that was taken just now has been looked at; one that another server began may have been canceled since.
-        let taken_over = !run.assignment.done.is_empty();
-        Self { last: run.born, next: if taken_over { run.born } else { run.born + HEARTBEAT } }
+        Self { last: run.born, next: if run.assignment.taken_over { run.born } else { run.born + HEARTBEAT } }
     }
 
     fn is_due(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::domain::ids::RunNumber;
-use crate::store::output::{Lines, Writer};
+use crate::store::output::{Earlier, Lines, Writer};
 
 /// Why output could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +33,29 @@ pub(super) struct Keeper {
     data: PathBuf,
     run: RunNumber,
     fence: i64,
+    /// What there was before, where the run was taken over.
+    earlier: Option<Earlier>,
     writer: Option<Writer>,
     /// Lines that are missing since the last one that was kept.
     lost: u64,
 }
 
 impl Keeper {
-    pub(super) fn new(data: PathBuf, run: RunNumber, fence: i64) -> Self {
-        Self { data, run, fence, writer: None, lost: 0 }
+    pub(super) fn new(data: PathBuf, run: RunNumber, fence: i64, earlier: Option<Earlier>) -> Self {
+        Self { data, run, fence, earlier, writer: None, lost: 0 }
+    }
+
+    /// Whether the run was taken over.
+    pub(super) fn goes_on(&self) -> bool {
+        self.earlier.is_some()
+    }
+
+    /// Shuts out the server that the run was taken over from, so that it notices and what it writes is not shown. Where this
+    /// cannot be done just now, it is done with the first lines; what counts of that server's is known in any case.
+    pub(super) fn shut_out(&mut self) {
+        if let (_, Err(error)) = self.append(&[]) {
+            tracing::warn!(run.number = self.run.get(), error.cause = %error, "the writer of a log was not shut out yet");
+        }
     }
 
     /// Appends lines, with a remark before them where others are missing; the log's length afterwards.
@@ -70,7 +85,7 @@ impl Keeper {
     fn append(&mut self, lines: &[Lines]) -> (u64, std::io::Result<u64>) {
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => match Writer::open(&self.data, self.run, self.fence) {
+            None => match Writer::open(&self.data, self.run, self.fence, self.earlier.as_ref()) {
                 Ok(writer) => writer,
                 Err(error) => return (0, Err(error)),
             },

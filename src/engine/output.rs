@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::mask::{MaskStream, Masker, Piece};
 use crate::domain::time::Timestamp;
 use crate::exec;
-use crate::store::output::{LONGEST, Lines, Stream};
+use crate::store::output::{Earlier, LONGEST, Lines, Stream};
 
 /// What the writer is told.
 pub(super) enum News {
@@ -60,11 +60,22 @@ pub(super) async fn write(
     run: RunNumber,
     fence: i64,
     masker: Masker,
+    earlier: Option<Earlier>,
     mut news: mpsc::Receiver<News>,
 ) -> Written {
     let mut pipes = Pipes { masker, open: BTreeMap::new() };
-    let mut written = Written::default();
-    let mut keeper = Keeper::new(app.settings.data.clone(), run, fence);
+    let mut written = Written { bytes: earlier.as_ref().map_or(0, |e| e.length), missing: None };
+    let mut keeper = Keeper::new(app.settings.data.clone(), run, fence, earlier);
+    if keeper.goes_on() {
+        let shut_out = tokio::task::spawn_blocking(move || {
+            keeper.shut_out();
+            keeper
+        });
+        match shut_out.await {
+            Ok(ready) => keeper = ready,
+            Err(_) => return Written { missing: Some(Missing::Unwritable), ..written },
+        }
+    }
     let mut batch = Vec::with_capacity(BATCH);
     let mut noted = tokio::time::Instant::now();
     while news.recv_many(&mut batch, BATCH).await > 0 {

@@ -113,6 +113,20 @@ fn a_log_goes_to_the_bucket_is_read_there_and_goes_with_its_run(base: Base) {
     assert_eq!(moves(&test), Moved::default());
 }
 
+/// As after a server that died before it could, and whose run nobody could go on with.
+#[test]
+fn a_log_whose_length_was_not_noted_is_read_in_the_bucket() {
+    let (s3, test) = (S3::start(), TestApp::fake());
+    load(&test);
+    archives_in(&test, s3.port);
+    let run = run_that_says(&test, "one\n");
+    test.sql("UPDATE runs SET log_bytes = 0");
+    assert_eq!(moves(&test), stored(1));
+    test.clock.advance(TimeDelta::days(8));
+    assert_eq!((moves(&test).left, is_here(&test, run)), (1, false));
+    assert_eq!(read(&test, run, From::Offset(0), 9).entries.len(), 2);
+}
+
 #[test]
 fn the_middle_of_a_long_log_comes_without_the_rest_of_it() {
     let (s3, test) = (S3::start(), TestApp::fake());

@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use interlock::domain::ids::RunNumber;
+use interlock::domain::ids::{NodeName, RunNumber, StepName};
 use interlock::domain::run::State;
 use interlock::exec::fake::{End, Script};
 use interlock::exec::{Chunk, StepOutcome, Stream};
+use interlock::store::output::{self, Earlier, Lines, Reader, Wanted, Writer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use crate::client::Client;
-use crate::harness::{Base, TestApp};
+use crate::harness::{Base, TestApp, noon};
 
 /// A file system of so many MiB. Unmounted when dropped, so it has to be made before whatever lies on it.
 struct SmallDisk {
@@ -189,6 +190,34 @@ fn a_run_on_a_full_disk_keeps_its_true_state_and_says_what_is_missing() {
     assert!(ended.log_truncated && ended.end_reason.contains("disk was full"), "{}", ended.end_reason);
     test.settle();
     assert!(test.runs_in(&State::ALL).iter().all(|run| run.state == State::Succeeded));
+}
+
+/// The server that goes on has counted what was there, and no more than that is in its log, whatever the other one could
+/// still write before it was shut out.
+#[test]
+fn on_a_full_disk_too_a_run_that_is_taken_over_has_its_output_once() {
+    let disk = SmallDisk::new(2);
+    let (data, run) = (disk.data_folder(), RunNumber::new(7));
+    let lines = |texts: &[&str]| {
+        let (node, step) = (NodeName::parse("web1").unwrap(), StepName::parse("talk").unwrap());
+        let mut lines = Lines::new(noon(), node, step, 1, output::Stream::Stdout);
+        texts.iter().for_each(|text| lines.push(text.as_bytes(), 1, true));
+        vec![lines]
+    };
+    let mut old = Writer::open(data.path(), run, 1, None).unwrap();
+    old.append(&lines(&["x".repeat(10_000).as_str(); 100])).unwrap();
+    let filler = disk.take("filler", usize::MAX);
+    let earlier = Earlier::find(data.path(), run).unwrap();
+    let refused = Writer::open(data.path(), run, 2, Some(&earlier)).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull);
+
+    filler.give_back();
+    old.append(&lines(&["late"])).unwrap();
+    let mut new = Writer::open(data.path(), run, 2, Some(&earlier)).unwrap();
+    assert!(old.append(&lines(&["too late"])).is_err());
+    new.append(&lines(&["next"])).unwrap();
+    let page = Reader::new(data.path(), run).read(0, usize::MAX, &Wanted::default()).unwrap();
+    assert_eq!((page.entries.len(), page.entries[100].line.bytes.as_slice()), (101, b"next".as_slice()));
 }
 
 #[test]

@@ -86,6 +86,11 @@ pub(crate) const OVER: [&str; 5] = ["succeeded", "failed", "timed_out", "cancele
 
 /// The output of a run on a node: the lines of a stream, each as it was ended.
 pub(crate) fn output(client: &Client, run: i64, node: &str, stream: &str) -> String {
+    log(client, run, node, stream).0
+}
+
+/// As [`output`], with where the log of all nodes ends.
+pub(crate) fn log(client: &Client, run: i64, node: &str, stream: &str) -> (String, u64) {
     let mut text = String::new();
     let mut offset = 0;
     loop {
@@ -98,7 +103,7 @@ pub(crate) fn output(client: &Client, run: i64, node: &str, stream: &str) -> Str
         }
         match page["next"].as_u64() {
             Some(next) if next != offset => offset = next,
-            _ => return text,
+            _ => return (text, offset),
         }
     }
 }
@@ -124,7 +129,8 @@ impl Counters {
         )
     }
 
-    /// Holds that the run's step was started once on each node, and that the log is what the nodes wrote.
+    /// Holds that the run's step was started once on each node, that the log is what the nodes wrote, and that it is
+    /// known how long it is.
     #[track_caller]
     pub(crate) fn check(&self, client: &Client, run: i64, accounts: &[&str], what: &str) {
         let out: String = (0..200).map(|i| format!("line {i} of {run}\n")).collect();
@@ -133,8 +139,11 @@ impl Counters {
             let count = std::fs::read_to_string(self.0.path().join(format!("{run}.{account}"))).unwrap();
             assert_eq!(count, "start\n", "{what}: one start on {account}");
             let node = format!("n{i}");
-            assert_eq!(output(client, run, &node, "stdout"), out, "{what}: {node}");
+            let (stdout, end) = log(client, run, &node, "stdout");
+            assert_eq!(stdout, out, "{what}: {node}");
             assert_eq!(output(client, run, &node, "stderr"), err, "{what}: {node}");
+            let noted = client.get(&format!("/api/v1/runs/{run}")).expect(200).json();
+            assert_eq!(noted["log_bytes"], end, "{what}: {noted}");
         }
     }
 }

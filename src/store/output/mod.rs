@@ -14,24 +14,28 @@
 //! follow each other on the node as they do here, so each one's place there is known as well. Offsets count over all
 //! segments; that of a line which is not the first of its frame is where its bytes begin.
 //!
-//! A frame that a crash tore is cut off when the log is opened for writing again, and not shown to readers.
+//! A frame that a crash tore is not shown to readers, and left out by whoever goes on with the log.
 
 mod archived;
 mod frame;
+mod generations;
 mod lines;
 mod marks;
 mod read;
 mod write;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
 pub use archived::Archived;
+pub use generations::Earlier;
 pub use lines::Lines;
 pub use read::{Page, Reader, Sources, Wanted};
-pub use write::{Writer, shut_out};
+pub use write::Writer;
 
 /// The longest piece of a line that one entry holds, in bytes.
 pub const LONGEST: usize = 16 * 1024;
@@ -123,22 +127,32 @@ fn segments(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-/// The files of a run's output that make it up, by name, and the length of its segments together; none where there is no
-/// output.
+/// The files that make up a run's output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Files {
+    /// Where they are.
+    pub folder: PathBuf,
+    /// What they are called; none where there is no output.
+    pub names: Vec<String>,
+    /// How long the output is, in bytes.
+    pub length: u64,
+}
+
+/// The files that make up a run's output.
 ///
 /// # Errors
 /// Those of the file system.
-pub fn files(folder: &Path) -> std::io::Result<(Vec<String>, u64)> {
-    let mut names = Vec::new();
-    let mut length = 0;
-    for (_, path) in segments(folder)? {
+pub fn files(data: &Path, run: RunNumber) -> std::io::Result<Files> {
+    let folder = generations::current(&folder(data, run))?;
+    let (mut names, mut length) = (Vec::new(), 0);
+    for (_, path) in segments(&folder)? {
         length += path.metadata()?.len();
         names.extend(path.file_name().and_then(|name| name.to_str()).map(str::to_owned));
     }
     if !names.is_empty() && folder.join(INDEX).exists() {
         names.push(INDEX.to_owned());
     }
-    Ok((names, length))
+    Ok(Files { folder, names, length })
 }
 
 /// The runs that have output in this data folder.
@@ -175,13 +189,24 @@ pub fn remove(data: &Path, run: RunNumber) -> std::io::Result<()> {
     let folder = folder(data, run);
     // Under another name first, so that nobody finds a half of it.
     let leaving = folder.with_extension("leaving");
-    let gone = |done: std::io::Result<()>| match done {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
     gone(std::fs::remove_dir_all(&leaving))?;
     gone(std::fs::rename(&folder, &leaving))?;
     gone(std::fs::remove_dir_all(&leaving))
+}
+
+/// What is not there is as good as removed.
+fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {
+    match removed {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// How files of output are opened: for the one account alone.
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
 }
 
 /// The file that says in which frame every 256th line is.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::archived::Archived;
 use super::frame::{Head, Segment};
 use super::marks::{Marks, STRIDE};
-use super::{Entry, Stream, segments};
+use super::{Entry, Stream, generations, segments};
 use crate::domain::ids::{NodeName, RunNumber, StepName};
 
 /// Which entries are wanted.
@@ -31,7 +31,7 @@ pub struct Page {
     pub next: u64,
 }
 
-/// How far streams were stored, by node, step, try and stream.
+/// How far streams were stored, in bytes of the stream on the node, by node, step, try and stream.
 pub type Sources = BTreeMap<(NodeName, StepName, u32, Stream), u64>;
 
 /// Reads one run's output.
@@ -93,18 +93,22 @@ impl Sought<'_> {
 }
 
 /// A frame that a walk over the log comes to. Its lines are read or passed over before the next one.
-struct Frame<'a> {
+pub(super) struct Frame<'a> {
     /// Where it begins in the log.
-    at: u64,
-    head: Head,
-    segment: &'a mut dyn Segment,
+    pub(super) at: u64,
+    pub(super) head: Head,
+    pub(super) segment: &'a mut dyn Segment,
 }
 
 impl Reader {
     /// A reader of a run's output; it may not be there yet.
     #[must_use]
     pub fn new(data: &Path, run: RunNumber) -> Self {
-        Self { place: Place::Folder(super::folder(data, run)) }
+        Self::of(super::folder(data, run))
+    }
+
+    pub(super) fn of(folder: PathBuf) -> Self {
+        Self { place: Place::Folder(folder) }
     }
 
     /// A reader of what is in a bucket. It blocks on the network, and only works in a tokio runtime.
@@ -127,13 +131,17 @@ impl Reader {
 
     fn marks(&self) -> std::io::Result<Marks<'_>> {
         match &self.place {
-            Place::Folder(folder) => Marks::of(folder),
+            Place::Folder(folder) => Marks::of(&generations::current(folder)?),
             Place::Bucket(archived) => Ok(Marks::Object(archived)),
         }
     }
 
     /// Goes from frame to frame, from where one begins, until told to stop, or to one that is not whole.
-    fn walk(&self, mut at: u64, mut each: impl FnMut(Frame<'_>) -> std::io::Result<bool>) -> std::io::Result<()> {
+    pub(super) fn walk(
+        &self,
+        mut at: u64,
+        mut each: impl FnMut(Frame<'_>) -> std::io::Result<bool>,
+    ) -> std::io::Result<()> {
         let mut over = |segment: &mut dyn Segment, at: &mut u64| {
             while let Some(head) = Head::read(segment)? {
                 let end = *at + head.size();
@@ -146,7 +154,7 @@ impl Reader {
         };
         match &self.place {
             Place::Folder(folder) => {
-                let all = segments(folder)?;
+                let all = segments(&generations::current(folder)?)?;
                 let first = all.partition_point(|(start, _)| *start <= at).saturating_sub(1);
                 for (start, path) in all.iter().skip(first) {
                     // Between two segments nothing is missing: one begins where the one before ends.
@@ -219,22 +227,6 @@ impl Reader {
             Ok(there)
         })?;
         Ok(last)
-    }
-
-    /// How far each stream of each try of a step on a node was stored, in bytes of the stream on the node.
-    ///
-    /// # Errors
-    /// Those of the file system, or of the bucket.
-    pub fn sources(&self) -> std::io::Result<Sources> {
-        let mut found = Sources::new();
-        self.walk(0, |Frame { head, segment, .. }| {
-            let there = head.pass_over(segment)?;
-            if there && head.stream != Stream::System {
-                found.insert((head.node, head.step, head.attempt, head.stream), head.source);
-            }
-            Ok(there)
-        })?;
-        Ok(found)
     }
 
     /// The offset from which at most so many lines follow to the end.

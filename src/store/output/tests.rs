@@ -1,3 +1,7 @@
+use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
+
 use super::*;
 use chrono::TimeZone;
 
@@ -36,7 +40,7 @@ fn run() -> RunNumber {
 #[test]
 fn what_is_written_is_read_byte_for_byte() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
     let strange =
         Line { bytes: vec![0, 255, b'\n', 27, b'['], ended: false, stream: Stream::Stderr, ..line("web1", "") };
     let length = put(&mut writer, &[line("web1", "one"), strange.clone(), line("web2", "")]).unwrap();
@@ -49,7 +53,7 @@ fn what_is_written_is_read_byte_for_byte() {
 #[test]
 fn paging_filters_and_segments() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open_with(data.path(), run(), 1, 2_000).unwrap();
+    let mut writer = Writer::open_with(data.path(), run(), 1, None, 2_000).unwrap();
     for n in 0..600 {
         put(&mut writer, &[line(if n % 2 == 0 { "web1" } else { "web2" }, &format!("line {n}"))]).unwrap();
     }
@@ -80,7 +84,7 @@ fn paging_filters_and_segments() {
 #[test]
 fn a_torn_end_is_cut_and_writing_goes_on() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
     let whole = put(&mut writer, &[line("web1", "one"), line("web1", "two")]).unwrap();
     drop(writer);
     let path = segment(&folder(data.path(), run()), 0);
@@ -89,7 +93,7 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
     torn.extend_from_slice(&bytes[..bytes.len() - 3]);
     for cut in bytes.len()..torn.len() {
         std::fs::write(&path, &torn[..cut]).unwrap();
-        let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+        let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
         // The copy's first frame is whole in itself, so it counts; only the torn rest is cut.
         assert!(writer.length() >= whole && writer.length() <= u64::try_from(cut).unwrap());
         put(&mut writer, &[line("web1", "after")]).unwrap();
@@ -98,19 +102,137 @@ fn a_torn_end_is_cut_and_writing_goes_on() {
     }
 }
 
+/// Lines that end where they would on a node.
+fn numbered(numbers: std::ops::Range<u64>) -> Vec<Line> {
+    numbers.map(|n| Line { source: n + 1, ..line("web1", &n.to_string()) }).collect()
+}
+
+/// All there is to read.
+fn everything(data: &Path) -> Vec<String> {
+    texts(&Reader::new(data, run()).read(0, usize::MAX, &Wanted::default()).unwrap())
+}
+
+fn count(numbers: std::ops::Range<u64>) -> Vec<String> {
+    numbers.map(|n| n.to_string()).collect()
+}
+
+fn sources(data: &Path) -> Vec<u64> {
+    Earlier::find(data, run()).unwrap().sources.into_values().collect()
+}
+
 #[test]
 fn a_writer_that_was_taken_over_from_writes_nothing() {
     let data = tempfile::tempdir().unwrap();
-    let mut old = Writer::open(data.path(), run(), 1).unwrap();
+    let mut old = Writer::open(data.path(), run(), 1, None).unwrap();
     put(&mut old, &[line("web1", "one")]).unwrap();
-    let mut new = Writer::open(data.path(), run(), 2).unwrap();
+    let earlier = Earlier::find(data.path(), run()).unwrap();
+    let mut new = Writer::open(data.path(), run(), 2, Some(&earlier)).unwrap();
     let refused = put(&mut old, &[line("web1", "late")]).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
-    assert!(Writer::open(data.path(), run(), 1).is_err());
+    assert!(Writer::open(data.path(), run(), 1, None).is_err());
     put(&mut new, &[Line { source: 7, ..line("web1", "two") }]).unwrap();
-    let reader = Reader::new(data.path(), run());
-    assert_eq!(texts(&reader.read(0, 9, &Wanted::default()).unwrap()), ["one", "two"]);
-    assert_eq!(reader.sources().unwrap().values().copied().collect::<Vec<_>>(), [7]);
+    assert_eq!((everything(data.path()), sources(data.path())), (vec!["one".to_owned(), "two".to_owned()], vec![7]));
+}
+
+/// Several servers after each other, each shut out at any moment of its writing, also before it has opened anything: the
+/// next one goes on where it found the log to end.
+#[test]
+fn what_a_late_server_writes_does_not_count() {
+    let opens_late = |round: u64| round.is_multiple_of(2);
+    for round in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path();
+        let mut before: Option<(Earlier, std::thread::JoinHandle<()>)> = None;
+        for fence in 1..=4 {
+            let earlier = before.as_ref().map(|(earlier, _)| earlier);
+            let first = earlier.and_then(|e| e.sources.values().next().copied()).unwrap_or(0);
+            let (path, go) = (data.to_owned(), Arc::new(Barrier::new(2)));
+            let began = Arc::clone(&go);
+            let written = Arc::new(AtomicU64::new(0));
+            let counted = Arc::clone(&written);
+            let write = move |writer: std::io::Result<Writer>| {
+                let Ok(mut writer) = writer else { return };
+                for one in numbered(first..first + 30) {
+                    if put(&mut writer, &[one]).is_err() {
+                        return;
+                    }
+                    counted.fetch_add(1, Ordering::Relaxed);
+                }
+            };
+            let ready = if opens_late(round) { None } else { Some(open(data, fence, earlier)) };
+            let own = before.take();
+            let writing = std::thread::spawn(move || {
+                began.wait();
+                write(ready.unwrap_or_else(|| open(&path, fence, own.as_ref().map(|(earlier, _)| earlier))));
+                if let Some((_, late)) = own {
+                    late.join().unwrap();
+                }
+            });
+            go.wait();
+            // From there on it may be anywhere.
+            while written.load(Ordering::Relaxed) < round % 20 && !writing.is_finished() {
+                std::thread::yield_now();
+            }
+            before = Some((Earlier::find(data, run()).unwrap(), writing));
+        }
+        let (earlier, writing) = before.unwrap();
+        let first = earlier.sources.values().next().copied().unwrap_or(0);
+        let mut last = open(data, 5, Some(&earlier)).unwrap();
+        put(&mut last, &numbered(first..200)).unwrap();
+        writing.join().unwrap();
+        assert_eq!(everything(data), count(0..200), "round {round}");
+        assert_eq!(files(data, run()).unwrap().length, last.length());
+    }
+}
+
+fn open(data: &Path, fence: i64, earlier: Option<&Earlier>) -> std::io::Result<Writer> {
+    Writer::open_with(data, run(), fence, earlier, 900)
+}
+
+#[test]
+fn who_goes_on_has_whole_frames_and_the_whole_index() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut old = open(data, 1, None).unwrap();
+    put(&mut old, &numbered(0..600)).unwrap();
+    let whole = old.length();
+    // The old server died before the index was complete, and within a frame.
+    let index = super::folder(data, run()).join(INDEX);
+    std::fs::write(&index, &std::fs::read(&index).unwrap()[..84]).unwrap();
+    let (_, last) = segments(&super::folder(data, run())).unwrap().pop().unwrap();
+    std::fs::OpenOptions::new().append(true).open(last).unwrap().write_all(b"5 601 17").unwrap();
+
+    let earlier = Earlier::find(data, run()).unwrap();
+    assert_eq!(earlier.length, whole);
+    let mut new = open(data, 2, Some(&earlier)).unwrap();
+    put(&mut new, &numbered(600..1_200)).unwrap();
+    assert_eq!(everything(data), count(0..1_200));
+    let reader = Reader::new(data, run());
+    for number in [1, 256, 257, 512, 513, 600, 601, 1_025, 1_200] {
+        let page = reader.read(reader.tail(1_201 - number).unwrap(), 1, &Wanted::default()).unwrap();
+        assert_eq!((page.entries[0].number, texts(&page)), (number, count(number - 1..number)));
+    }
+}
+
+#[test]
+fn only_the_last_two_servers_take_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path();
+    let mut writer = open(data, 1, None).unwrap();
+    for fence in 2..7 {
+        let from = u64::try_from(fence).unwrap() * 100;
+        put(&mut writer, &numbered(from..from + 100)).unwrap();
+        let earlier = Earlier::find(data, run()).unwrap();
+        writer = open(data, fence, Some(&earlier)).unwrap();
+    }
+    assert_eq!(everything(data), count(200..700));
+    let left = listing(&super::folder(data, run())).unwrap();
+    let mut left: Vec<_> = left.iter().map(|path| path.file_name().unwrap().to_str().unwrap()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["5", "6"]);
+    // Twice the same is once.
+    let again = open(data, 6, Some(&Earlier::find(data, run()).unwrap())).unwrap();
+    assert_eq!(again.length(), writer.length());
 }
 
 /// Lines with where each ends on the node, taken in pieces that a connection may bring.
@@ -147,7 +269,7 @@ proptest::proptest! {
         page in 1usize..300,
     ) {
         let data = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open_with(data.path(), run(), 1, 4_000).unwrap();
+        let mut writer = Writer::open_with(data.path(), run(), 1, None, 4_000).unwrap();
         let mut wanted = Vec::new();
         for (n, (text, times)) in texts.iter().enumerate() {
             let first = line(&format!("web{n}"), "");
@@ -189,7 +311,7 @@ proptest::proptest! {
             proptest::prop_assert_eq!(u64::try_from(tail.entries.len()).unwrap(), entry.number);
         }
         let last = |n: usize| wanted.iter().rfind(|l| l.node.as_str() == format!("web{n}")).map(|l| l.source);
-        let sources = reader.sources().unwrap();
+        let sources = Earlier::find(data.path(), run()).unwrap().sources;
         for n in 0..texts.len() {
             let key = (NodeName::parse(&format!("web{n}")).unwrap(), StepName::parse("restart").unwrap(), 1, Stream::Stdout);
             proptest::prop_assert_eq!(sources.get(&key).copied(), last(n));
@@ -205,7 +327,7 @@ proptest::proptest! {
 #[test]
 fn output_that_looks_like_a_header_is_output() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
     let forged = "3 7 1700000000000000 stdout web9 restart 1 9 n\nlie\n".repeat(300);
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
@@ -222,7 +344,7 @@ fn output_that_looks_like_a_header_is_output() {
 #[test]
 fn lines_together_that_a_crash_tore_are_cut() {
     let data = tempfile::tempdir().unwrap();
-    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
     let whole = put(&mut writer, &[line("web1", "one")]).unwrap();
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
@@ -237,7 +359,7 @@ fn lines_together_that_a_crash_tore_are_cut() {
         let page = reader.read(0, 9, &Wanted::default()).unwrap();
         assert_eq!((texts(&page), page.next), (vec!["one".to_owned()], whole), "{cut}");
         assert_eq!((reader.lines().unwrap(), reader.tail(9).unwrap()), (1, 0));
-        assert_eq!(Writer::open(data.path(), run(), 1).unwrap().length(), whole);
+        assert_eq!(Writer::open(data.path(), run(), 1, None).unwrap().length(), whole);
     }
 }
 
@@ -255,16 +377,13 @@ fn a_log_with_a_header_for_every_line_is_read_and_gone_on_with() {
     }
     std::fs::write(segment(&folder, 0), &text).unwrap();
     std::fs::write(folder.join(INDEX), index).unwrap();
-    let mut writer = Writer::open(data.path(), run(), 1).unwrap();
+    let mut writer = Writer::open(data.path(), run(), 1, None).unwrap();
     let first = line("web1", "");
     let mut lines = Lines::new(first.at, first.node, first.step, 1, Stream::Stdout);
     lines.push_whole(b"y\n".repeat(300).into(), 1_200);
     writer.append(&[lines]).unwrap();
     let reader = Reader::new(data.path(), run());
-    assert_eq!(
-        (reader.lines().unwrap(), reader.sources().unwrap().into_values().collect::<Vec<_>>()),
-        (600, vec![1_200])
-    );
+    assert_eq!((reader.lines().unwrap(), sources(data.path())), (600, vec![1_200]));
     for number in [1, 256, 257, 299, 300, 301, 512, 513, 600] {
         let page = reader.read(reader.tail(601 - number).unwrap(), 1, &Wanted::default()).unwrap();
         let entry = &page.entries[0];

@@ -1,8 +1,7 @@
 //! Writing a run's output.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{BufReader, ErrorKind, IoSlice, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,6 +9,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::frame::Head;
+use super::generations::{self, Earlier};
 use super::lines::Group;
 use super::{INDEX, Lines, frame, marks, segment, segments};
 use crate::domain::ids::RunNumber;
@@ -21,12 +21,15 @@ const UNSYNCED: u64 = 16 * 1024 * 1024;
 /// How many bytes are put together before they are written.
 const PIECE: u64 = 1024 * 1024;
 
-/// The one writer of a run's output.
+/// A server's writer of a run's output.
 #[derive(Debug)]
 pub struct Writer {
-    folder: PathBuf,
+    /// The run's.
+    run: PathBuf,
     /// Whoever took the run over later has a higher one.
     fence: i64,
+    /// Where the files are.
+    folder: PathBuf,
     file: File,
     index: File,
     start: u64,
@@ -83,21 +86,34 @@ impl Batch {
 }
 
 impl Writer {
-    /// Opens a run's output for writing, where it ended, and shuts out writers with a lower fence. A torn frame at the end
-    /// is cut.
+    /// Opens a run's output for writing, for the server that begins with the run, or goes on after what earlier servers
+    /// wrote; those are shut out then. A torn frame at the end is cut.
     ///
     /// # Errors
-    /// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a writer with a higher fence was here.
-    pub fn open(data: &Path, run: RunNumber, fence: i64) -> std::io::Result<Self> {
-        Self::open_with(data, run, fence, SEGMENT)
+    /// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a server with a higher fence was here.
+    pub fn open(data: &Path, run: RunNumber, fence: i64, earlier: Option<&Earlier>) -> std::io::Result<Self> {
+        Self::open_with(data, run, fence, earlier, SEGMENT)
     }
 
-    pub(super) fn open_with(data: &Path, run: RunNumber, fence: i64, segment_size: u64) -> std::io::Result<Self> {
-        shut_out(data, run, fence)?;
-        let folder = super::folder(data, run);
+    pub(super) fn open_with(
+        data: &Path,
+        run: RunNumber,
+        fence: i64,
+        earlier: Option<&Earlier>,
+        segment_size: u64,
+    ) -> std::io::Result<Self> {
+        let run = super::folder(data, run);
+        let folder = match earlier {
+            Some(earlier) => generations::take(&run, fence, earlier)?,
+            None => {
+                generations::create(&run)?;
+                run.clone()
+            }
+        };
+        generations::hold(&run, fence)?;
         let start = segments(&folder)?.last().map_or(0, |(start, _)| *start);
-        let mut file = options().open(segment(&folder, start))?;
-        let index = options().open(folder.join(INDEX))?;
+        let mut file = appending().open(segment(&folder, start))?;
+        let index = appending().open(folder.join(INDEX))?;
         let (whole, lines) = whole_frames(&file, &folder, start)?;
         file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
@@ -105,8 +121,9 @@ impl Writer {
             index.set_len(marks::length(lines))?;
         }
         Ok(Self {
-            folder,
+            run,
             fence,
+            folder,
             file,
             index,
             start,
@@ -130,7 +147,7 @@ impl Writer {
     /// [`std::io::ErrorKind::StorageFull`] when the disk is full; [`std::io::ErrorKind::PermissionDenied`] when another
     /// server has taken the run over; others of the file system.
     pub fn append(&mut self, batch: &[Lines]) -> std::io::Result<u64> {
-        hold(&self.folder, self.fence)?;
+        generations::hold(&self.run, self.fence)?;
         let mut lines = self.lines;
         let mut next = Batch::default();
         for together in batch {
@@ -165,7 +182,7 @@ impl Writer {
         if self.length - self.start >= self.segment {
             // Before a third one is begun the first one is on the disk.
             self.synced()?;
-            let next = options().open(segment(&self.folder, self.length))?;
+            let next = appending().open(segment(&self.folder, self.length))?;
             self.start = self.length;
             let before = std::mem::replace(&mut self.file, next);
             self.sync_beside(before)?;
@@ -213,43 +230,9 @@ impl Writer {
     }
 }
 
-/// Holds the highest fence that wrote here.
-const FENCE: &str = "fence";
-
-/// Makes sure that no writer with a higher fence was here.
-fn hold(folder: &Path, fence: i64) -> std::io::Result<()> {
-    let highest = match std::fs::read_to_string(folder.join(FENCE)) {
-        Ok(text) => text.trim().parse().unwrap_or(0),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => 0,
-        Err(e) => return Err(e),
-    };
-    if highest > fence {
-        return Err(std::io::Error::new(
-            std::io::ErrorKind::PermissionDenied,
-            "another server has taken the run over and writes its output",
-        ));
-    }
-    Ok(())
-}
-
-/// Shuts out writers with a lower fence. Whoever goes on with a run does this before looking how far its output is stored:
-/// what an earlier server still wrote after that look would come twice.
-///
-/// # Errors
-/// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a writer with a higher fence was here.
-pub fn shut_out(data: &Path, run: RunNumber, fence: i64) -> std::io::Result<()> {
-    let folder = super::folder(data, run);
-    DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    hold(&folder, fence)?;
-    // One file by rename, so that a full disk cannot leave it empty.
-    let own = folder.join(format!("{FENCE}.{fence}"));
-    std::fs::write(&own, fence.to_string())?;
-    std::fs::rename(own, folder.join(FENCE))
-}
-
-fn options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600);
+fn appending() -> OpenOptions {
+    let mut options = super::options();
+    options.read(true).append(true).create(true);
     options
 }
 

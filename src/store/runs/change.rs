@@ -67,7 +67,7 @@ pub fn transition(
     }
 }
 
-/// Notes the length of the log.
+/// Notes the length of the log, and whether some of it is missing: what was missing once stays so, whoever goes on.
 ///
 /// # Errors
 /// [`StoreError::Conflict`] when another server has taken the run over; otherwise as [`transition`].
@@ -81,7 +81,8 @@ pub fn set_log(
 ) -> Result<(), StoreError> {
     checked(c, permit, number)?;
     let own = runs::table.filter(runs::number.eq(number.get())).filter(runs::fence.eq(fence));
-    match diesel::update(own).set((runs::log_bytes.eq(bytes), runs::log_truncated.eq(truncated))).execute(c)? {
+    let truncated = truncated.then(|| runs::log_truncated.eq(true));
+    match diesel::update(own).set((runs::log_bytes.eq(bytes), truncated)).execute(c)? {
         1 => Ok(()),
         _ => Err(lost(number)),
     }

@@ -151,12 +151,14 @@ async fn a_run_from_request_to_end() {
         assert_eq!(take("s4", Lapse::NotExtended(at(80)), at(51), at(81)).await.unwrap().unwrap().fence, 4);
         conflict(db.write(move |c| runs::set_attempt(c, &system(), number, 3, 2)).await);
         db.write(move |c| runs::set_attempt(c, &system(), number, 4, 2)).await.unwrap();
+        // What was missing before stays missing.
+        db.write(move |c| runs::set_log(c, &system(), number, 4, 8_192, false)).await.unwrap();
         change(db, system(), number, State::Running, State::Failed, Some(4)).await.unwrap();
         conflict(db.write(move |c| runs::extend_lease(c, &system(), number, 2, at(99), 5)).await);
 
         let run = db.read(move |c| runs::get(c, number)).await.unwrap();
         assert_eq!((run.end_reason.as_str(), run.lease_owner, run.lease_until), ("now failed", None, None));
-        assert!(run.started_at.is_some() && run.ended_at.is_some() && run.log_truncated && run.log_bytes == 4_096);
+        assert!(run.started_at.is_some() && run.ended_at.is_some() && run.log_truncated && run.log_bytes == 8_192);
         let steps = db.read(move |c| runs::steps(c, number)).await.unwrap();
         assert_eq!(steps.iter().map(|s| (s.state, s.exit_code)).collect::<Vec<_>>(), [(StepState::Failed, Some(3))]);
         assert_eq!((run.attempt, steps[0].ticket.as_ref().map(Ticket::as_str)), (2, Some("a".repeat(32).as_str())));
