@@ -7,7 +7,7 @@ use crate::domain::access::Actor;
 use crate::domain::ids::RunNumber;
 use crate::store::output::Reader;
 
-pub use crate::store::output::{Earlier, Entry, Page, Sources, Stream, Wanted};
+pub use crate::store::output::{EarlierOutput, Entry, Page, Sources, Stream, Wanted};
 
 /// Where a page of a log begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +36,9 @@ impl App {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn earlier_output(&self, number: RunNumber) -> AppResult<Earlier> {
+    pub async fn earlier_output(&self, number: RunNumber) -> AppResult<EarlierOutput> {
         let data = self.settings.data.clone();
-        let found = tokio::task::spawn_blocking(move || Earlier::find(&data, number)).await;
+        let found = tokio::task::spawn_blocking(move || EarlierOutput::find(&data, number)).await;
         found.map_err(AppError::fault)?.map_err(AppError::fault)
     }
 

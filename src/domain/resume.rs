@@ -1,8 +1,10 @@
 //! Where a run stands that another server began: what is over, what may be under way on a node, what comes next.
 
+use std::time::Duration;
+
 use super::ids::Ticket;
 use super::run::StepState;
-use super::time::Timestamp;
+use super::time::{Seconds, Timestamp};
 
 /// What is stored about one try of a step on a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +56,17 @@ pub fn number(attempt: u32, tries: u32, one: u32) -> u32 {
     (attempt.max(1) - 1) * tries + one + 1
 }
 
+/// How far the clocks of servers are apart where they are set well.
+const APART: Seconds = Seconds::new(5);
+
+/// How long ago something was sent that another server sent then, by its clock; `None` where that is not known, as it would
+/// be in the future.
+#[must_use]
+pub fn sent_ago(since: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    let ago = now - since?;
+    (ago >= -APART.to_delta()).then(|| ago.to_std().unwrap_or_default())
+}
+
 /// Reads from what is stored how one step on one node stands in an attempt, each of which has so many tries.
 #[must_use]
 pub fn standing(traces: &[Trace], attempt: u32, tries: u32, idempotent: bool) -> Standing {
@@ -84,6 +97,14 @@ mod tests {
             started_at: None,
             begun: number == 3,
         }
+    }
+
+    #[test]
+    fn what_was_sent_in_the_future_was_sent_nobody_knows_when() {
+        let at = |second: i64| Timestamp::from_timestamp(1_700_000_000 + second, 0).unwrap();
+        let ago = |since, now| sent_ago(Some(at(since)), at(now));
+        assert_eq!(ago(0, 90), Some(Duration::from_secs(90)));
+        assert_eq!((ago(5, 0), ago(6, 0), sent_ago(None, at(0))), (Some(Duration::ZERO), None, None));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::app::work::StepReport;
 use crate::domain::ids::{NodeName, RunNumber, StepName, Ticket};
 use crate::domain::mask::Masker;
 use crate::domain::moment::Moment;
-use crate::domain::resume::{may_try_again, number};
+use crate::domain::resume::{may_try_again, number, sent_ago};
 use crate::domain::run::StepState;
 use crate::domain::time::Timestamp;
 use crate::domain::walk::Cell;
@@ -86,14 +86,14 @@ impl Work {
     /// Fills in what tells this try from others; when it began.
     fn prepare(&mut self, from: Option<From>, now: Timestamp) -> Option<Timestamp> {
         if let Some(From::Begun { ticket, since, surely, known, .. }) = from {
-            let ago = since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
             let surely = surely || known.out > 0 || known.err > 0;
             self.request.ticket = ticket;
             self.request.known = known;
-            self.request.earlier = match () {
-                () if self.idempotent => Earlier::Never,
-                () if surely => Earlier::Surely,
-                () => Earlier::Perhaps(ago),
+            self.request.earlier = match sent_ago(since, now) {
+                _ if self.idempotent => Earlier::Never,
+                Some(ago) if !surely => Earlier::Perhaps(ago),
+                // A node that does not know the step may have begun it and been booted since.
+                Some(_) | None => Earlier::Surely,
             };
             return since;
         }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::domain::ids::RunNumber;
-use crate::store::output::{Earlier, Lines, Writer};
+use crate::store::output::{EarlierOutput, Lines, Writer};
 
 /// Why output could not be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,14 +34,14 @@ pub(super) struct Keeper {
     run: RunNumber,
     fence: i64,
     /// What there was before, where the run was taken over.
-    earlier: Option<Earlier>,
+    earlier: Option<EarlierOutput>,
     writer: Option<Writer>,
     /// Lines that are missing since the last one that was kept.
     lost: u64,
 }
 
 impl Keeper {
-    pub(super) fn new(data: PathBuf, run: RunNumber, fence: i64, earlier: Option<Earlier>) -> Self {
+    pub(super) fn new(data: PathBuf, run: RunNumber, fence: i64, earlier: Option<EarlierOutput>) -> Self {
         Self { data, run, fence, earlier, writer: None, lost: 0 }
     }
 

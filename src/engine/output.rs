@@ -13,7 +13,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::mask::{MaskStream, Masker, Piece};
 use crate::domain::time::Timestamp;
 use crate::exec;
-use crate::store::output::{Earlier, LONGEST, Lines, Stream};
+use crate::store::output::{EarlierOutput, LONGEST, Lines, Stream};
 
 /// What the writer is told.
 pub(super) enum News {
@@ -60,7 +60,7 @@ pub(super) async fn write(
     run: RunNumber,
     fence: i64,
     masker: Masker,
-    earlier: Option<Earlier>,
+    earlier: Option<EarlierOutput>,
     mut news: mpsc::Receiver<News>,
 ) -> Written {
     let mut pipes = Pipes { masker, open: BTreeMap::new() };

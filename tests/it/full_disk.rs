@@ -10,7 +10,7 @@ use interlock::domain::ids::{NodeName, RunNumber, StepName};
 use interlock::domain::run::State;
 use interlock::exec::fake::{End, Script};
 use interlock::exec::{Chunk, StepOutcome, Stream};
-use interlock::store::output::{self, Earlier, Lines, Reader, Wanted, Writer};
+use interlock::store::output::{self, EarlierOutput, Lines, Reader, Wanted, Writer};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -207,7 +207,7 @@ fn on_a_full_disk_too_a_run_that_is_taken_over_has_its_output_once() {
     let mut old = Writer::open(data.path(), run, 1, None).unwrap();
     old.append(&lines(&["x".repeat(10_000).as_str(); 100])).unwrap();
     let filler = disk.take("filler", usize::MAX);
-    let earlier = Earlier::find(data.path(), run).unwrap();
+    let earlier = EarlierOutput::find(data.path(), run).unwrap();
     let refused = Writer::open(data.path(), run, 2, Some(&earlier)).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull);
 

@@ -7,8 +7,9 @@ use interlock::domain::ids::RunNumber;
 use interlock::store::{self, Db, Options};
 
 use crate::client::Client;
+use crate::clocks::own_clock;
 use crate::durable::shared_folder;
-use crate::program::Install;
+use crate::program::{Install, Server};
 use crate::servers::{Installation, OVER, ask, until};
 use crate::sshd::Sshd;
 
@@ -84,6 +85,31 @@ fn only_what_is_idempotent_is_started_again_when_its_outcome_is_unknown() {
     assert_ne!(tickets[0], tickets[1], "another try is another start");
     drop(server);
     installation.done(&["audit", "verify"], "");
+}
+
+/// The server that sent the step had a clock that ran ahead, so how long ago that was is not known: the node, which knows
+/// nothing of the step, might have been booted since.
+#[test]
+fn what_was_sent_nobody_knows_when_is_not_started_again() {
+    let (sshd, shared) = (Sshd::start(), shared_folder());
+    let once = Starts(shared.path().join("once"));
+    let job = job("once", &once, "");
+    let installation = Installation::new(Install::new(), &sshd, &[ACCOUNT], &[("once", job.as_str())]);
+    let library = own_clock();
+    let ahead = [("LD_PRELOAD", library.to_str().unwrap()), ("FAKETIME", "+1h"), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")];
+    let server = Server::start_with(&installation.install, &ahead);
+    let run = ask(&installation.oncall(&server), "once");
+    while once.tickets().is_empty() {
+        std::thread::yield_now();
+    }
+    // At once, before it is noted that the node has begun.
+    server.signal(rustix::process::Signal::KILL);
+    server.ended();
+    for file in once.kill() {
+        std::fs::remove_file(file).unwrap();
+    }
+    let server = installation.serve();
+    ended(&installation.oncall(&server), run, "unknown", &once, 1);
 }
 
 /// The server was killed, and meanwhile the node lost all that it had of the step.

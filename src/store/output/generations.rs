@@ -31,7 +31,7 @@ pub(super) fn hold(folder: &Path, fence: i64) -> std::io::Result<()> {
 }
 
 /// The folder of the server with this fence, which took the run over and had found this.
-pub(super) fn take(folder: &Path, fence: i64, earlier: &Earlier) -> std::io::Result<PathBuf> {
+pub(super) fn take(folder: &Path, fence: i64, earlier: &EarlierOutput) -> std::io::Result<PathBuf> {
     hold(folder, fence)?;
     let own = of(folder, fence);
     if own.exists() {
@@ -87,7 +87,7 @@ fn forget_before(folder: &Path, place: &Path) {
 /// What earlier servers wrote of a run's output, as a server found it that goes on with the run. What they add to it later
 /// does not count.
 #[derive(Debug)]
-pub struct Earlier {
+pub struct EarlierOutput {
     /// How far each stream of each try of a step on a node is stored.
     pub sources: Sources,
     /// How long it is, in bytes.
@@ -98,7 +98,7 @@ pub struct Earlier {
     marks: Vec<u8>,
 }
 
-impl Earlier {
+impl EarlierOutput {
     /// Looks for what there is.
     ///
     /// # Errors

@@ -32,7 +32,7 @@ use crate::domain::ids::{NodeName, RunNumber, StepName};
 use crate::domain::time::Timestamp;
 
 pub use archived::Archived;
-pub use generations::Earlier;
+pub use generations::EarlierOutput;
 pub use lines::Lines;
 pub use read::{Page, Reader, Sources, Wanted};
 pub use write::Writer;

@@ -117,7 +117,7 @@ fn count(numbers: std::ops::Range<u64>) -> Vec<String> {
 }
 
 fn sources(data: &Path) -> Vec<u64> {
-    Earlier::find(data, run()).unwrap().sources.into_values().collect()
+    EarlierOutput::find(data, run()).unwrap().sources.into_values().collect()
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn a_writer_that_was_taken_over_from_writes_nothing() {
     let data = tempfile::tempdir().unwrap();
     let mut old = Writer::open(data.path(), run(), 1, None).unwrap();
     put(&mut old, &[line("web1", "one")]).unwrap();
-    let earlier = Earlier::find(data.path(), run()).unwrap();
+    let earlier = EarlierOutput::find(data.path(), run()).unwrap();
     let mut new = Writer::open(data.path(), run(), 2, Some(&earlier)).unwrap();
     let refused = put(&mut old, &[line("web1", "late")]).unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
@@ -142,7 +142,7 @@ fn what_a_late_server_writes_does_not_count() {
     for round in 0..100 {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path();
-        let mut before: Option<(Earlier, std::thread::JoinHandle<()>)> = None;
+        let mut before: Option<(EarlierOutput, std::thread::JoinHandle<()>)> = None;
         for fence in 1..=4 {
             let earlier = before.as_ref().map(|(earlier, _)| earlier);
             let first = earlier.and_then(|e| e.sources.values().next().copied()).unwrap_or(0);
@@ -173,7 +173,7 @@ fn what_a_late_server_writes_does_not_count() {
             while written.load(Ordering::Relaxed) < round % 20 && !writing.is_finished() {
                 std::thread::yield_now();
             }
-            before = Some((Earlier::find(data, run()).unwrap(), writing));
+            before = Some((EarlierOutput::find(data, run()).unwrap(), writing));
         }
         let (earlier, writing) = before.unwrap();
         let first = earlier.sources.values().next().copied().unwrap_or(0);
@@ -185,7 +185,7 @@ fn what_a_late_server_writes_does_not_count() {
     }
 }
 
-fn open(data: &Path, fence: i64, earlier: Option<&Earlier>) -> std::io::Result<Writer> {
+fn open(data: &Path, fence: i64, earlier: Option<&EarlierOutput>) -> std::io::Result<Writer> {
     Writer::open_with(data, run(), fence, earlier, 900)
 }
 
@@ -202,7 +202,7 @@ fn who_goes_on_has_whole_frames_and_the_whole_index() {
     let (_, last) = segments(&super::folder(data, run())).unwrap().pop().unwrap();
     std::fs::OpenOptions::new().append(true).open(last).unwrap().write_all(b"5 601 17").unwrap();
 
-    let earlier = Earlier::find(data, run()).unwrap();
+    let earlier = EarlierOutput::find(data, run()).unwrap();
     assert_eq!(earlier.length, whole);
     let mut new = open(data, 2, Some(&earlier)).unwrap();
     put(&mut new, &numbered(600..1_200)).unwrap();
@@ -222,7 +222,7 @@ fn only_the_last_two_servers_take_room() {
     for fence in 2..7 {
         let from = u64::try_from(fence).unwrap() * 100;
         put(&mut writer, &numbered(from..from + 100)).unwrap();
-        let earlier = Earlier::find(data, run()).unwrap();
+        let earlier = EarlierOutput::find(data, run()).unwrap();
         writer = open(data, fence, Some(&earlier)).unwrap();
     }
     assert_eq!(everything(data), count(200..700));
@@ -231,7 +231,7 @@ fn only_the_last_two_servers_take_room() {
     left.sort_unstable();
     assert_eq!(left, ["5", "6"]);
     // Twice the same is once.
-    let again = open(data, 6, Some(&Earlier::find(data, run()).unwrap())).unwrap();
+    let again = open(data, 6, Some(&EarlierOutput::find(data, run()).unwrap())).unwrap();
     assert_eq!(again.length(), writer.length());
 }
 
@@ -311,7 +311,7 @@ proptest::proptest! {
             proptest::prop_assert_eq!(u64::try_from(tail.entries.len()).unwrap(), entry.number);
         }
         let last = |n: usize| wanted.iter().rfind(|l| l.node.as_str() == format!("web{n}")).map(|l| l.source);
-        let sources = Earlier::find(data.path(), run()).unwrap().sources;
+        let sources = EarlierOutput::find(data.path(), run()).unwrap().sources;
         for n in 0..texts.len() {
             let key = (NodeName::parse(&format!("web{n}")).unwrap(), StepName::parse("restart").unwrap(), 1, Stream::Stdout);
             proptest::prop_assert_eq!(sources.get(&key).copied(), last(n));

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use bytes::Bytes;
 
 use super::frame::Head;
-use super::generations::{self, Earlier};
+use super::generations::{self, EarlierOutput};
 use super::lines::Group;
 use super::{INDEX, Lines, frame, marks, segment, segments};
 use crate::domain::ids::RunNumber;
@@ -91,7 +91,7 @@ impl Writer {
     ///
     /// # Errors
     /// Those of the file system; [`std::io::ErrorKind::PermissionDenied`] when a server with a higher fence was here.
-    pub fn open(data: &Path, run: RunNumber, fence: i64, earlier: Option<&Earlier>) -> std::io::Result<Self> {
+    pub fn open(data: &Path, run: RunNumber, fence: i64, earlier: Option<&EarlierOutput>) -> std::io::Result<Self> {
         Self::open_with(data, run, fence, earlier, SEGMENT)
     }
 
@@ -99,7 +99,7 @@ impl Writer {
         data: &Path,
         run: RunNumber,
         fence: i64,
-        earlier: Option<&Earlier>,
+        earlier: Option<&EarlierOutput>,
         segment_size: u64,
     ) -> std::io::Result<Self> {
         let run = super::folder(data, run);
