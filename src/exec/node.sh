@@ -17,7 +17,8 @@
 # decoded text in a variable costs a process.
 # OUT and ERR say how many bytes of the step's output are known already. AGE is `-` for the first start; for another
 # one the seconds since the first, so that a node which was booted in between does not start it a second time; `never`
-# where it is known that the step began. LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
+# where it is known that the step began. (A container is as old as its first process, whatever its host's time since boot
+# says. /proc counts hundredths of a second.) LIMIT is in seconds, 0 for none. After `started` a line `follow` asks for the
 # output as it comes: most steps are over before anybody would want to see it, and need no process that looks for it.
 # After `exit` a line `kept` says that the server has all of it: then everything goes but `rc`, the mark that the ticket was
 # used, which stays for two days. One step in 256, but no more than one an hour, removes older ones, and steps that no server
@@ -167,7 +168,8 @@ else il_at=; il_mode=attached; fi;
 if [ -n "$il_new" ] && [ "$il_mode" = home ] && [ -f "${il_at}rc" ]; then rm -f "${il_at}script"; il_new=; fi;
 il_drop() { case $il_mode in home) rm -rf "$il_at"*;; tmp) rm -rf "$il_tmp";; esac; };
 if [ -n "$il_new" ] && [ "$il_age" != - ]; then
-il_up=0; if [ "$il_age" != never ]; then read -r il_up il_c < /proc/uptime; il_up=${il_up%%.*}; fi;
+il_up=0; if [ "$il_age" != never ]; then read -r il_up il_c < /proc/uptime; il_up=${il_up%%.*}; il_born 1;
+case $il_t in [0-9]*) il_t=$((il_t / 100)); if [ "$il_t" -le "$il_up" ]; then il_up=$((il_up - il_t)); fi;; esac; fi;
 if [ "$il_age" = never ] || [ -z "$il_at" ] || [ "$il_up" -le "$((il_age + 5))" ]; then il_drop; il_say lost no_directory; exit 0; fi;
 fi;
 if [ -n "$il_new" ] && ! command -v "$1" >/dev/null; then il_drop; il_refuse no_interpreter; fi;

@@ -255,10 +255,10 @@ async fn what_the_node_cannot_know_is_unknown() {
         std::fs::remove_file(file("ilk-dash", &step, &name)).unwrap();
     }
     step.earlier = Earlier::Surely;
-    unknown(&run(&executor, &target, &step, CancelSignal::never(), |_| {}).await.0, "directory");
+    unknown(&run(&executor, &target, &step, CancelSignal::never(), |_| {}).await.0, "knows nothing");
     // Nor where the node was booted after the first start may have been sent.
     step.earlier = Earlier::Perhaps(Duration::from_secs(u64::from(u32::MAX)));
-    unknown(&run(&executor, &target, &step, CancelSignal::never(), |_| {}).await.0, "directory");
+    unknown(&run(&executor, &target, &step, CancelSignal::never(), |_| {}).await.0, "knows nothing");
     executor.close().await;
 }
 

@@ -45,6 +45,18 @@ impl Sshd {
 
     /// Where file systems are mounted that only this node sees: by these commands, before it starts.
     pub(crate) fn start_in(host: &str, port: Option<u16>, more: &str, mounts: &str) -> Self {
+        let apart = if mounts.is_empty() { [].as_slice() } else { ["--mount"].as_slice() };
+        Self::start_apart(host, port, more, apart, mounts)
+    }
+
+    /// In a container that is made now.
+    pub(crate) fn start_in_container() -> Self {
+        let apart = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+        Self::start_apart("127.0.0.1", None, "", &apart, "")
+    }
+
+    /// In namespaces of its own.
+    fn start_apart(host: &str, port: Option<u16>, more: &str, apart: &[&str], mounts: &str) -> Self {
         accounts();
         fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
@@ -66,12 +78,12 @@ impl Sshd {
             ),
         )
         .unwrap();
-        let mut command = if mounts.is_empty() {
+        let mut command = if apart.is_empty() {
             Command::new("/usr/sbin/sshd")
         } else {
             let mut command = Command::new("unshare");
             let all = format!("{mounts}\nexec /usr/sbin/sshd \"$@\"");
-            command.args(["--mount", "sh", "-e", "-c", &all, "sshd"]);
+            command.args(apart).args(["sh", "-e", "-c", &all, "sshd"]);
             command
         };
         let mut process = command

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use interlock::exec::{CancelSignal, StepOutcome};
+use interlock::exec::{CancelSignal, Earlier, StepOutcome, StepRequest};
 
 use crate::durable::{counted, counting, executor, file, run, shared_folder};
 use crate::nodes::request;
@@ -55,6 +55,30 @@ async fn a_scope_that_cannot_be_had_is_done_without() {
     assert_eq!((ended.outcome, heard.out.as_slice()), (StepOutcome::Exited(6), b"out\n".as_slice()));
     assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
     ended.receipt.give().await;
+    executor.close().await;
+}
+
+/// A start is sent again where it is not known whether it arrived.
+#[tokio::test]
+async fn a_container_that_was_made_in_between_starts_nothing() {
+    let shared = shared_folder();
+    let counter = shared.path().join("count");
+    let (executor, _dir) = executor(30);
+    let again = |seconds| StepRequest {
+        earlier: Earlier::Perhaps(Duration::from_secs(seconds)),
+        ..request(&format!("echo start >> {}", counter.display()))
+    };
+    // The machine that the tests run on is older than that.
+    let (machine, container) = (Sshd::start(), Sshd::start_in_container());
+    let (ended, _) = run(&executor, &machine.target("ilk-dash"), &again(10), CancelSignal::never(), |_| {}).await;
+    assert_eq!(ended.outcome, StepOutcome::Exited(0));
+    let (ended, _) = run(&executor, &container.target("ilk-dash"), &again(10), CancelSignal::never(), |_| {}).await;
+    assert!(
+        matches!(&ended.outcome, StepOutcome::Unknown { message } if message.contains("knows nothing")),
+        "{:?}",
+        ended.outcome
+    );
+    assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
     executor.close().await;
 }
 

@@ -44,7 +44,7 @@ impl Step<'_> {
             "supervisor" => {
                 "the step's supervisor on the node was killed, so nobody took note of its end; how it ended is not known"
             }
-            _ => "the node does not have the step's directory any more; whether it ended, and how, is not known",
+            _ => "the node knows nothing of the step, which may have begun there before; how it ended is not known",
         };
         unknown(message.to_owned())
     }
