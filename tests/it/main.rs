@@ -59,6 +59,7 @@ mod standing;
 mod store_contract;
 mod story;
 mod surroundings;
+mod systemd;
 mod takeovers;
 mod trouble;
 mod wakes;

@@ -1,7 +1,7 @@
 //! A private sshd on loopback, and accounts with every login shell, as nodes for tests. Needs root.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -45,18 +45,19 @@ impl Sshd {
 
     /// Where file systems are mounted that only this node sees: by these commands, before it starts.
     pub(crate) fn start_in(host: &str, port: Option<u16>, more: &str, mounts: &str) -> Self {
-        let apart = if mounts.is_empty() { [].as_slice() } else { ["--mount"].as_slice() };
-        Self::start_apart(host, port, more, apart, mounts)
+        Self::start_by(host, port, more, |folder| {
+            if mounts.is_empty() { launch(&[], "", folder) } else { launch(&["--mount"], mounts, folder) }
+        })
     }
 
     /// In a container that is made now.
     pub(crate) fn start_in_container() -> Self {
         let apart = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-        Self::start_apart("127.0.0.1", None, "", &apart, "")
+        Self::start_by("127.0.0.1", None, "", |folder| launch(&apart, "", folder))
     }
 
-    /// In namespaces of its own.
-    fn start_apart(host: &str, port: Option<u16>, more: &str, apart: &[&str], mounts: &str) -> Self {
+    /// With its files in a folder, started by somebody else.
+    pub(crate) fn start_by(host: &str, port: Option<u16>, more: &str, start: impl FnOnce(&Path) -> Launched) -> Self {
         accounts();
         fs::create_dir_all("/run/sshd").unwrap();
         let directory = tempfile::Builder::new().prefix("ilk-sshd").tempdir_in("/tmp").unwrap();
@@ -78,23 +79,8 @@ impl Sshd {
             ),
         )
         .unwrap();
-        let mut command = if apart.is_empty() {
-            Command::new("/usr/sbin/sshd")
-        } else {
-            let mut command = Command::new("unshare");
-            let all = format!("{mounts}\nexec /usr/sbin/sshd \"$@\"");
-            command.args(apart).args(["sh", "-e", "-c", &all, "sshd"]);
-            command
-        };
-        let mut process = command
-            .args(["-D", "-e", "-f"])
-            .arg(dir.join("config"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let Launched { process, log } = start(dir);
+        let mut lines = BufReader::new(log).lines();
         let mut said = Vec::new();
         loop {
             let line = lines.next().unwrap_or_else(|| panic!("sshd ended: {said:?}")).unwrap();
@@ -152,6 +138,27 @@ impl Drop for Sshd {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// An sshd that is starting.
+pub(crate) struct Launched {
+    /// Ends it when it is killed.
+    pub(crate) process: Child,
+    /// What it says.
+    pub(crate) log: Box<dyn Read + Send>,
+}
+
+/// Starts an sshd with the files in the folder, in namespaces of its own where some are named, after these commands.
+fn launch(apart: &[&str], commands: &str, folder: &Path) -> Launched {
+    let mut command = Command::new(if apart.is_empty() { "/usr/sbin/sshd" } else { "unshare" });
+    if !apart.is_empty() {
+        let all = format!("{commands}\nexec /usr/sbin/sshd \"$@\"");
+        command.args(apart).args(["sh", "-e", "-c", &all, "sshd"]);
+    }
+    command.args(["-D", "-e", "-f"]).arg(folder.join("config"));
+    let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let log = Box::new(process.stderr.take().unwrap());
+    Launched { process, log }
 }
 
 /// A fresh private key, as text.

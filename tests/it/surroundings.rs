@@ -1,7 +1,5 @@
-//! What nodes have and have not: systemd, a home that runs nothing, an sshd that stands still.
+//! What nodes have and have not: a machine of their own, a home that runs nothing, an sshd that stands still.
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -10,53 +8,6 @@ use interlock::exec::{CancelSignal, Earlier, StepOutcome, StepRequest};
 use crate::durable::{counted, counting, executor, file, run, shared_folder};
 use crate::nodes::request;
 use crate::sshd::Sshd;
-
-/// A node that was booted by systemd, whose `systemd-run` is this script.
-fn with_systemd(folder: &Path, account: &str, script: &str) -> Sshd {
-    std::fs::write(folder.join("systemd-run"), script).unwrap();
-    std::fs::set_permissions(folder.join("systemd-run"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("SetEnv PATH={}:/usr/bin:/bin XDG_RUNTIME_DIR=/run/user/1\n", folder.display());
-    let mounts = format!(
-        "mount -t tmpfs tmpfs /run\nmkdir -p /run/sshd /run/systemd/system /var/lib/systemd\n\
-         mount -t tmpfs tmpfs /var/lib/systemd\nmkdir /var/lib/systemd/linger\ntouch /var/lib/systemd/linger/{account}"
-    );
-    Sshd::start_in("127.0.0.1", None, &path, &mounts)
-}
-
-#[tokio::test]
-async fn a_step_gets_a_scope_of_its_own_where_there_is_systemd() {
-    let shared = shared_folder();
-    let asked = shared.path().join("asked");
-    let script = format!(
-        "#!/bin/sh\necho \"$*\" >> {}\nwhile [ \"$1\" != -- ]; do shift; done\nshift\nexec \"$@\"\n",
-        asked.display()
-    );
-    let sshd = with_systemd(shared.path(), "ilk-dash", &script);
-    let (executor, _dir) = executor(30);
-    let step = request("echo out $#; echo err >&2; exit 6");
-    let (ended, heard) = run(&executor, &sshd.target("ilk-dash"), &step, CancelSignal::never(), |_| {}).await;
-    assert_eq!(ended.outcome, StepOutcome::Exited(6));
-    assert_eq!((heard.out.as_slice(), heard.err.as_slice()), (b"out 0\n".as_slice(), b"err\n".as_slice()));
-    let asked = std::fs::read_to_string(&asked).unwrap();
-    let wanted = format!("--user --scope --quiet --collect --unit=interlock-{} -- ", step.ticket.as_str());
-    assert!(asked.starts_with(&wanted) && asked.lines().count() == 1, "{asked}");
-    ended.receipt.give().await;
-    executor.close().await;
-}
-
-#[tokio::test]
-async fn a_scope_that_cannot_be_had_is_done_without() {
-    let shared = shared_folder();
-    let counter = shared.path().join("count");
-    let sshd = with_systemd(shared.path(), "ilk-dash", "#!/bin/sh\nexit 1\n");
-    let (executor, _dir) = executor(30);
-    let step = request(&format!("echo start >> {}; echo out; exit 6", counter.display()));
-    let (ended, heard) = run(&executor, &sshd.target("ilk-dash"), &step, CancelSignal::never(), |_| {}).await;
-    assert_eq!((ended.outcome, heard.out.as_slice()), (StepOutcome::Exited(6), b"out\n".as_slice()));
-    assert_eq!(std::fs::read_to_string(&counter).unwrap(), "start\n");
-    ended.receipt.give().await;
-    executor.close().await;
-}
 
 /// A start is sent again where it is not known whether it arrived.
 #[tokio::test]
