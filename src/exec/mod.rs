@@ -82,7 +82,8 @@ pub struct StepRequest {
 pub enum Earlier {
     /// No: its ticket was never sent.
     Never,
-    /// Perhaps, this long ago at most. A node that was booted since then is not asked to start it again.
+    /// Perhaps, this long ago at most. A node that was booted since then, or a container that was made since, does not start
+    /// it.
     Perhaps(Duration),
     /// Yes: it is followed and not started.
     Surely,
