@@ -189,8 +189,9 @@ async fn the_loser_of_a_deadlock_is_tried_again() {
         let (one, two) = (cross("alice", "bob"), cross("bob", "alice"));
         one.await.unwrap().unwrap();
         two.await.unwrap().unwrap();
-        let expected = if fresh.name == "postgres" { 3 } else { 2 };
-        assert_eq!(tries.load(Ordering::SeqCst), expected, "{}", fresh.name);
+        // The loser's next try may have its first row before the winner has its second one, and then they meet again.
+        let tries = tries.load(Ordering::SeqCst);
+        assert!(if fresh.name == "postgres" { tries >= 3 } else { tries == 2 }, "{}: {tries}", fresh.name);
         let hash = |name: &'static str| fresh.db.read(move |c| users::find(c, &user(name)));
         let (alice, bob) = (hash("alice").await.unwrap().unwrap(), hash("bob").await.unwrap().unwrap());
         assert_eq!(alice.password_hash, bob.password_hash, "{}: one whole write is on top", fresh.name);
