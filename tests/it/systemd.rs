@@ -44,16 +44,21 @@ enum Bus {
 
 impl Booted {
     fn new(bus: Bus) -> Self {
-        let group = format!("ilk-node-{}-{}", std::process::id(), u8::from(bus == Bus::There));
-        let own = group.clone();
         let uid = fs::metadata(Path::new("/home").join(LINGERS)).map_or(0, |home| home.uid());
         let more = format!("SetEnv XDG_RUNTIME_DIR=/run/user/{uid}\n");
-        let sshd = Sshd::start_by("127.0.0.1", None, &more, |folder| boot(folder, &own, uid, bus));
-        Self { sshd, _group: Group(group) }
+        let sshd = Sshd::start_by("127.0.0.1", None, &more, |folder| boot(folder, uid, bus));
+        let _group = Group(name(sshd.directory()));
+        Self { sshd, _group }
     }
 }
 
-fn boot(folder: &Path, group: &str, uid: u32, bus: Bus) -> Launched {
+/// As the folder of its files is called.
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+fn boot(folder: &Path, uid: u32, bus: Bus) -> Launched {
+    let group = name(folder);
     let units = folder.join("units");
     fs::create_dir(&units).unwrap();
     let d = folder.display();
