@@ -51,7 +51,7 @@ fn job(name: &str, starts: &Starts, more: &str) -> String {
     let count = starts.0.display();
     format!(
         "name: {name}\n{more}nodes: {{filter: '.*'}}\nsteps:\n  - name: one\n    script: |\n      \
-         echo $INTERLOCK_STEP >> {count}\n      [ $(wc -l < {count}) -gt 1 ] || sleep 600\n"
+         echo $INTERLOCK_STEP >> {count}\n      [ $(wc -l < {count}) -gt 1 ] || exec sleep 600\n"
     )
 }
 

@@ -5,22 +5,21 @@ use crate::program::Install;
 use crate::servers::{Installation, OVER, ask, log, until};
 use crate::sshd::Sshd;
 
-/// A step that writes a line and waits until it is let go.
-fn job(gate: &std::path::Path) -> String {
+/// A step that writes a line and waits until a folder is gone.
+fn job(folder: &std::path::Path) -> String {
     format!(
         "name: wait\noptions: [{{name: token, type: secret, storage: keys/ops/token}}]\nnodes: {{filter: '.*'}}\nsteps:\n  \
-         - name: one\n    script: |\n      echo before\n      while ! [ -e {} ]; do sleep 0.1; done\n      echo after\n",
-        gate.display()
+         - name: one\n    script: |\n      echo before\n      while [ -d {} ]; do sleep 0.1; done\n      echo after\n",
+        folder.display()
     )
 }
 
 #[test]
 fn a_run_that_cannot_be_gone_on_with_is_unknown_and_keeps_its_log() {
     let (sshd, shared) = (Sshd::start(), shared_folder());
-    let gate = shared.path().join("gate");
     let installation = Installation::new(Install::new(), &sshd, &["ilk-dash"], &[]);
     installation.done(&["key", "put", "keys/ops/token", "--type", "secret"], "a-secret-of-the-job");
-    installation.install.write("jobs/wait.yaml", &job(&gate));
+    installation.install.write("jobs/wait.yaml", &job(shared.path()));
     let project = installation.install.path().join("ops");
     installation.done(&["apply", project.to_str().unwrap()], "");
 
@@ -41,6 +40,5 @@ fn a_run_that_cannot_be_gone_on_with_is_unknown_and_keeps_its_log() {
     assert!(seen["state"] == "unknown" && reason.contains("keys/ops/token"), "{seen}");
     let (text, end) = log(&oncall, run, "n0", "stdout");
     assert_eq!((text.as_str(), &seen["log_bytes"]), ("before\n", &end.into()), "{seen}");
-    // What runs on the node is nobody's any more, as the run says; here it is let go.
-    std::fs::write(gate, "").unwrap();
+    // What still runs on the node is nobody's any more, as the run says. It ends with the folder.
 }
