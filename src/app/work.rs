@@ -64,7 +64,7 @@ pub struct StepReport {
     pub message: String,
     /// When it began.
     pub started_at: Option<Timestamp>,
-    /// Its directory on the node.
+    /// Names its files on the node.
     pub ticket: Option<Ticket>,
 }
 
@@ -97,7 +97,7 @@ impl App {
     /// `conflict` when another server has taken the run over.
     pub async fn report_attempt(&self, number: RunNumber, fence: i64, attempt: u32) -> AppResult<()> {
         let permit = self.own_permit(Permission::Run)?;
-        let attempt = i32::try_from(attempt).unwrap_or(i32::MAX);
+        let attempt = counted(attempt);
         Ok(self.db.write(move |c| rows::set_attempt(c, &permit, number, fence, attempt)).await?)
     }
 
@@ -119,9 +119,9 @@ impl App {
         let ended = !matches!(report.state, StepState::Waiting | StepState::Running);
         let record = StepRecord {
             node: report.node,
-            step_index: i32::try_from(report.index).unwrap_or(i32::MAX),
+            step_index: counted(report.index),
             step_name: report.step,
-            attempt: i32::try_from(report.attempt).unwrap_or(i32::MAX),
+            attempt: counted(report.attempt),
             state: report.state,
             exit_code: report.exit_code,
             message: report.message,
@@ -148,7 +148,7 @@ impl App {
         attempt: u32,
     ) -> AppResult<()> {
         let permit = self.own_permit(Permission::Run)?;
-        let key = (i32::try_from(index).unwrap_or(i32::MAX), i32::try_from(attempt).unwrap_or(i32::MAX));
+        let key = (counted(index), counted(attempt));
         Ok(self.db.write(move |c| rows::set_begun(c, &permit, number, fence, &node, key)).await?)
     }
 
@@ -330,6 +330,11 @@ impl App {
     pub async fn enrolled(&self, project: &ProjectName) -> AppResult<Vec<HostKeyRecord>> {
         self.fingerprints(project).await
     }
+}
+
+/// A count as it is stored.
+fn counted(count: impl TryInto<i32>) -> i32 {
+    count.try_into().unwrap_or(i32::MAX)
 }
 
 /// The channels that the run's job, as it is now, has hear that it came to this state.

@@ -67,7 +67,7 @@ pub struct StepRequest {
     pub files: Vec<UploadedFile>,
     /// How long it may take; then the node stops it, also when no server is there any more. Rounded up to seconds.
     pub timeout: Option<Duration>,
-    /// Names its directory on the node.
+    /// Names its files on the node.
     pub ticket: Ticket,
     /// Counts who took the run: a node refuses a server that is behind another one.
     pub fence: i64,
@@ -116,7 +116,7 @@ impl EnvValue {
     }
 }
 
-/// A file that is put into the step's directory on the node, readable by the account alone.
+/// A file that is put beside the step's own on the node, readable by the account alone.
 #[derive(Debug, Clone)]
 pub struct UploadedFile {
     /// The variable that holds its path.

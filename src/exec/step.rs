@@ -121,7 +121,7 @@ struct Step<'a> {
     output: mpsc::Sender<Chunk>,
     earlier: Sent,
     known: super::Known,
-    /// Without a directory on the node: the step lives as long as its connection.
+    /// Without files on the node: the step lives as long as its connection.
     attached: bool,
     /// Somebody wants it stopped, and what that makes of it.
     asked: Option<StepOutcome>,

@@ -17,6 +17,9 @@ use interlock::exec::enrol::HostKey;
 /// Login shells; the account of each is `ilk-NAME`.
 pub(crate) const SHELLS: [&str; 6] = ["sh", "bash", "dash", "zsh", "tcsh", "fish"];
 
+/// What `unshare` makes a container of: it has processes of its own, and ends with whoever started it.
+pub(crate) const CONTAINER: [&str; 5] = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
+
 /// A running sshd with its own host key and one authorised user key. Ends when dropped.
 pub(crate) struct Sshd {
     process: Child,
@@ -52,8 +55,7 @@ impl Sshd {
 
     /// In a container that is made now.
     pub(crate) fn start_in_container() -> Self {
-        let apart = ["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-        Self::start_by("127.0.0.1", None, "", |folder| launch(&apart, "", folder))
+        Self::start_by("127.0.0.1", None, "", |folder| launch(&CONTAINER, "", folder))
     }
 
     /// With its files in a folder, started by somebody else.

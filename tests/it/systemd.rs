@@ -9,7 +9,7 @@ use interlock::exec::{CancelSignal, StepOutcome, cancel_pair};
 
 use crate::durable::{executor, run};
 use crate::nodes::request;
-use crate::sshd::{Launched, Sshd};
+use crate::sshd::{CONTAINER, Launched, Sshd};
 
 /// The account that has a manager of its own, as with `loginctl enable-linger`.
 const LINGERS: &str = "ilk-dash";
@@ -96,7 +96,7 @@ fn boot(folder: &Path, uid: u32, bus: Bus) -> Launched {
     let log = folder.join("log");
     assert!(Command::new("mkfifo").arg(&log).status().unwrap().success());
     let mut command = Command::new("unshare");
-    command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", &enter]);
+    command.args(CONTAINER).args(["sh", "-c", &enter]);
     let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     // Read and write, so that opening it does not wait for the other end.
     let log = fs::OpenOptions::new().read(true).write(true).open(log).unwrap();
